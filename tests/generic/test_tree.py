@@ -6,7 +6,7 @@ import subprocess
 from ours import SOURCE
 
 CODE = (".c", ".h", ".cpp", ".hpp", ".py", ".sh", ".build", ".pipeline", ".txt")
-SCRIPTS = ("check", "try", "Dockerfile", ".ci/run", ".ci/install", ".ci/fuzz", ".ci/bare", ".ci/collect-runtime")
+SCRIPTS = ("check", "try", "Dockerfile", ".ci/run", ".ci/install", ".ci/fuzz", ".ci/bare", ".ci/image", ".ci/collect-runtime")
 
 
 def tracked():
