@@ -42,6 +42,7 @@
 #include "common/guard.hpp"
 #include "common/handles.hpp"
 #include "common/instance.hpp"
+#include "common/local_path.hpp"
 #include "common/name_template.hpp"
 #include "common/thread_annotations.hpp"
 
@@ -505,7 +506,7 @@ gchar* uri_get_uri(GstURIHandler* self) {
 }
 
 gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error) {
-  const clips::GString_ path(g_filename_from_uri(uri, nullptr, nullptr));
+  const clips::GString_ path = clips::local_path(uri);
   if (!path) {
     g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI, "%s is not the URI of a local file.",
                 clips::display_name(uri).c_str());

@@ -36,6 +36,7 @@
 #include "common/guard.hpp"
 #include "common/handles.hpp"
 #include "common/instance.hpp"
+#include "common/local_path.hpp"
 #include "common/thread_annotations.hpp"
 #include "gstfdpublishsink.h"
 #include "gstfilepublishsink.h"
@@ -148,7 +149,7 @@ GstElement* make_s3_sink(gpointer self, const Settings& settings) {
 GstElement* make_file_sink(gpointer self, const Settings& settings, const std::string& scheme) {
   std::string path = settings.uri;
   if (!scheme.empty()) {
-    const clips::GString_ name(g_filename_from_uri(settings.uri.c_str(), nullptr, nullptr));
+    const clips::GString_ name = clips::local_path(settings.uri.c_str());
     if (!name) {
       GST_ELEMENT_ERROR(
           self, RESOURCE, SETTINGS,
