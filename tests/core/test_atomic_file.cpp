@@ -168,14 +168,15 @@ TEST_P(AtomicFileTest, mode_follows_the_umask) {
 }
 
 TEST_P(AtomicFileTest, hostile_names_are_taken_as_they_are) {
-  for (const std::string name :
-       {"a\nb", "%n%s", "-rf", "\xff\xfe", "a b'\"!*", ".hidden", std::string(255, 'n').c_str()}) {
+  const std::vector<std::string> names = {
+      "a\nb", "%n%s", "-rf", "\xff\xfe", "a b'\"!*", ".hidden", std::string(255, 'n')};
+  for (const std::string& name : names) {
     auto file = create(folder / name);
     write(file, name);
     ASSERT_TRUE(file.publish());
     EXPECT_EQ(read(folder / name), name);
   }
-  EXPECT_EQ(listing().size(), 7u);
+  EXPECT_EQ(listing().size(), names.size());
 }
 
 TEST_P(AtomicFileTest, symbolic_link_stays_and_what_it_names_is_replaced) {
