@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "command.hpp"
+
+#include <gst/gst.h>
+#include <gst/pbutils/pbutils.h>
+
+#include <cstdio>
+
+#include "common/handles.hpp"
+#include "exit_code.hpp"
+#include "text.hpp"
+
+namespace clips::tool {
+
+bool parse_options(const Command& command, std::vector<char*>& arguments,
+                   std::span<const GOptionEntry> entries, const std::string& description) {
+  const std::string parameters = std::string(command.name) + " " + command.arguments;
+  const std::unique_ptr<GOptionContext, decltype(&g_option_context_free)> context(
+      g_option_context_new(parameters.c_str()), g_option_context_free);
+  g_option_context_set_summary(context.get(), command.summary);
+  if (!description.empty()) g_option_context_set_description(context.get(), description.c_str());
+  std::vector<GOptionEntry> terminated(entries.begin(), entries.end());
+  terminated.push_back(GOptionEntry{});
+  g_option_context_add_main_entries(context.get(), terminated.data(), nullptr);
+  g_option_context_add_group(context.get(), gst_init_get_option_group());
+
+  // GOption wants the program's name first and shifts the rest.
+  static char program[] = "gst-clips";
+  std::vector<char*> words = {program};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  words.push_back(nullptr);
+  int count = static_cast<int>(words.size()) - 1;
+  char** data = words.data();
+  GError* raw = nullptr;
+  if (!g_option_context_parse(context.get(), &count, &data, &raw)) {
+    const ErrorPtr error(raw);
+    usage_error(command, error->message);
+    return false;
+  }
+  gst_pb_utils_init();
+  arguments.assign(data + 1, data + count);
+  // What stands behind "--" is an argument even when it begins with a dash.
+  if (!arguments.empty() && g_str_equal(arguments.front(), "--"))
+    arguments.erase(arguments.begin());
+  return true;
+}
+
+int usage_error(const Command& command, const std::string& message) {
+  std::string line = one_line(message);
+  if (!line.empty() && line.back() != '.' && line.back() != '?') line += '.';
+  std::fprintf(stderr, "gst-clips: %s See: gst-clips %s --help\n", line.c_str(), command.name);
+  return static_cast<int>(ExitCode::usage);
+}
+
+}  // namespace clips::tool

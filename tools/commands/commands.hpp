@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include "command.hpp"
+
+namespace clips::tool {
+
+extern const Command run_command;
+extern const Command list_command;
+extern const Command describe_command;
+extern const Command check_command;
+extern const Command complete_command;
+
+}  // namespace clips::tool

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// Serves completions/gst-clips: what the shell knows is only the words, what may follow them is
+// known here.
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "commands.hpp"
+#include "definitions.hpp"
+#include "exit_code.hpp"
+
+namespace clips::tool {
+
+namespace {
+
+constexpr std::string_view files = ":files";
+
+class Candidates {
+ public:
+  explicit Candidates(std::string_view prefix) : prefix_(prefix) {}
+
+  void add(const std::string& candidate) const {
+    if (candidate.starts_with(prefix_)) std::puts(candidate.c_str());
+  }
+
+ private:
+  std::string_view prefix_;
+};
+
+bool takes_definition(std::string_view command) {
+  return command == "run" || command == "describe" || command == "check";
+}
+
+void complete_option(const Candidates& candidates, std::string_view command) {
+  candidates.add("--help");
+  if (command == "run") {
+    for (const char* option :
+         {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
+          "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
+      candidates.add(option);
+  }
+  if (command == "list" || command == "describe") candidates.add("--json");
+}
+
+void complete_definition(const Candidates& candidates) {
+  for (const DefinitionPtr& definition : list_definitions().definitions)
+    candidates.add(gst_clips_definition_get_name(definition.get()));
+  std::puts(files.data());
+}
+
+void complete_value(const GstClipsParameter* parameter, std::string_view typed) {
+  const std::string key = std::string(gst_clips_parameter_get_name(parameter)) + "=";
+  const Candidates candidates(typed);
+  switch (gst_clips_parameter_get_parameter_type(parameter)) {
+    case GST_CLIPS_PARAMETER_BOOLEAN:
+      candidates.add(key + "true");
+      candidates.add(key + "false");
+      break;
+    case GST_CLIPS_PARAMETER_CHOICE:
+      for (const std::string& choice : texts(gst_clips_parameter_get_choices(parameter)))
+        candidates.add(key + choice);
+      break;
+    case GST_CLIPS_PARAMETER_FILENAME:
+    case GST_CLIPS_PARAMETER_URI:
+      std::puts(files.data());
+      break;
+    default:
+      break;
+  }
+}
+
+void complete_setting(const char* name, const std::vector<char*>& given, std::string_view typed) {
+  const auto definition = open_definition(name);
+  if (!definition) return;
+  const std::size_t equals = typed.find('=');
+  if (equals != std::string_view::npos) {
+    const auto* parameter = gst_clips_definition_find_parameter(
+        definition->get(), std::string(typed.substr(0, equals)).c_str());
+    if (parameter) complete_value(parameter, typed);
+    return;
+  }
+  for (const std::string& key : parameter_names(definition->get())) {
+    const bool set = std::any_of(given.begin(), given.end(), [&](std::string_view word) {
+      return word.starts_with(key + "=");
+    });
+    if (!set) Candidates(typed).add(key + "=");
+  }
+}
+
+// The words behind "gst-clips" up to the cursor; the last one is being typed.
+int run(const Command&, std::vector<char*> words) {
+  gst_init(nullptr, nullptr);
+  if (words.empty()) return static_cast<int>(ExitCode::usage);
+  const std::string_view typed = words.back();
+  words.pop_back();
+  const Candidates candidates(typed);
+  const auto is_argument = [](std::string_view word) { return !word.starts_with("-"); };
+  const auto command = std::find_if(words.begin(), words.end(), is_argument);
+  if (command == words.end()) {
+    for (const Command& each : commands())
+      if (!each.hidden) candidates.add(each.name);
+    candidates.add("--help");
+    candidates.add("--version");
+    return 0;
+  }
+  std::vector<char*> rest;
+  std::copy_if(command + 1, words.end(), std::back_inserter(rest), is_argument);
+  if (typed.starts_with("-")) {
+    complete_option(candidates, *command);
+  } else if (takes_definition(*command) && rest.empty()) {
+    complete_definition(candidates);
+  } else if (std::string_view(*command) == "run") {
+    complete_setting(rest.front(), rest, typed);
+  }
+  return 0;
+}
+
+}  // namespace
+
+constinit const Command complete_command = {
+    "complete", "WORD...", "Prints what may follow the words", run, true,
+};
+
+}  // namespace clips::tool

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "failure.hpp"
+
+#include <string_view>
+
+#include "common/handles.hpp"
+#include "text.hpp"
+
+namespace clips::tool {
+
+namespace {
+
+enum class Side { input, middle, output };
+
+// Whose fault an element's trouble is, from the element itself up to the pipeline: the innermost
+// bin or element that is clearly of one side decides.
+Side side_of(GstObject* object) {
+  GstObject* next = nullptr;
+  for (auto at = Ref<GstObject>::retain(object); at; at = Ref<GstObject>::adopt(next)) {
+    next = gst_object_get_parent(at.get());
+    if (!GST_IS_ELEMENT(at.get()) || !next) continue;
+    const gchar* text =
+        gst_element_get_metadata(GST_ELEMENT_CAST(at.get()), GST_ELEMENT_METADATA_KLASS);
+    const std::string_view klass = text ? text : "";
+    const auto has = [klass](std::string_view word) {
+      return klass.find(word) != std::string_view::npos;
+    };
+    if (has("Sink")) return gst_object_unref(next), Side::output;
+    if (has("Source") || has("Demux") || has("Decoder") || has("Parser")) {
+      gst_object_unref(next);
+      return Side::input;
+    }
+  }
+  return Side::middle;
+}
+
+ExitCode exit_of(const GError& error, Side side) {
+  if (g_error_matches(&error, GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN) ||
+      g_error_matches(&error, GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND))
+    return ExitCode::missing_plugin;
+  if (error.domain == GST_RESOURCE_ERROR) {
+    switch (error.code) {
+      case GST_RESOURCE_ERROR_SETTINGS:
+        return ExitCode::usage;
+      case GST_RESOURCE_ERROR_OPEN_WRITE:
+      case GST_RESOURCE_ERROR_WRITE:
+      case GST_RESOURCE_ERROR_SYNC:
+        return ExitCode::not_published;
+      case GST_RESOURCE_ERROR_NO_SPACE_LEFT:
+        // From a source or decoder it is memory that has run out.
+        return side == Side::input ? ExitCode::failed : ExitCode::not_published;
+      default:
+        break;
+    }
+  }
+  if (side == Side::output) return ExitCode::not_published;
+  if (side == Side::input) return ExitCode::bad_input;
+  if (error.domain == GST_RESOURCE_ERROR) {
+    switch (error.code) {
+      case GST_RESOURCE_ERROR_NOT_FOUND:
+      case GST_RESOURCE_ERROR_OPEN_READ:
+      case GST_RESOURCE_ERROR_READ:
+      case GST_RESOURCE_ERROR_SEEK:
+      case GST_RESOURCE_ERROR_NOT_AUTHORIZED:
+        return ExitCode::bad_input;
+      default:
+        return ExitCode::failed;
+    }
+  }
+  if (error.domain == GST_STREAM_ERROR) {
+    switch (error.code) {
+      case GST_STREAM_ERROR_TYPE_NOT_FOUND:
+      case GST_STREAM_ERROR_WRONG_TYPE:
+      case GST_STREAM_ERROR_DECODE:
+      case GST_STREAM_ERROR_DEMUX:
+      case GST_STREAM_ERROR_FORMAT:
+      case GST_STREAM_ERROR_DECRYPT:
+      case GST_STREAM_ERROR_DECRYPT_NOKEY:
+        return ExitCode::bad_input;
+      default:
+        return ExitCode::failed;
+    }
+  }
+  return ExitCode::failed;
+}
+
+std::string code_of(const GError& error) {
+  GType type = G_TYPE_INVALID;
+  if (error.domain == GST_RESOURCE_ERROR) type = GST_TYPE_RESOURCE_ERROR;
+  if (error.domain == GST_STREAM_ERROR) type = GST_TYPE_STREAM_ERROR;
+  if (error.domain == GST_CORE_ERROR) type = GST_TYPE_CORE_ERROR;
+  if (error.domain == GST_LIBRARY_ERROR) type = GST_TYPE_LIBRARY_ERROR;
+  if (type == G_TYPE_INVALID) return std::to_string(error.code);
+  auto* values = static_cast<GEnumClass*>(g_type_class_ref(type));
+  const GEnumValue* value = g_enum_get_value(values, error.code);
+  const std::string nick = value ? value->value_nick : std::to_string(error.code);
+  g_type_class_unref(values);
+  return nick;
+}
+
+std::string domain_of(const GError& error) {
+  if (error.domain == GST_RESOURCE_ERROR) return "resource";
+  if (error.domain == GST_STREAM_ERROR) return "stream";
+  if (error.domain == GST_CORE_ERROR) return "core";
+  if (error.domain == GST_LIBRARY_ERROR) return "library";
+  return g_quark_to_string(error.domain);
+}
+
+}  // namespace
+
+Problem problem_of(const GError& error, ExitCode exit) {
+  Problem problem;
+  problem.domain = domain_of(error);
+  problem.code = code_of(error);
+  problem.message = one_line(redact(error.message ? error.message : "unknown error"));
+  problem.exit = exit;
+  return problem;
+}
+
+Problem problem_of(GstMessage* message) {
+  GError* raw = nullptr;
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
+    gst_message_parse_warning(message, &raw, nullptr);
+  } else {
+    gst_message_parse_error(message, &raw, nullptr);
+  }
+  const ErrorPtr error(raw);
+  Problem problem = problem_of(*error, exit_of(*error, side_of(GST_MESSAGE_SRC(message))));
+  if (GST_MESSAGE_SRC(message)) {
+    const GString_ path(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
+    problem.source = path.get();
+  }
+  problem.consequence = g_error_matches(error.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
+  return problem;
+}
+
+Problem usage_problem(std::string message, std::string code) {
+  Problem problem;
+  problem.domain = "usage";
+  problem.code = std::move(code);
+  problem.message = one_line(message);
+  problem.exit = ExitCode::usage;
+  return problem;
+}
+
+}  // namespace clips::tool

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gst/gst.h>
+
+#include <algorithm>
+#include <clocale>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "command.hpp"
+#include "exit_code.hpp"
+#include "interrupts.hpp"
+#include "text.hpp"
+
+namespace {
+
+using namespace clips::tool;
+
+void print_help() {
+  std::puts(
+      "gst-clips runs pipeline definitions: it turns videos into proxies, masters and other\n"
+      "files, each of which appears under its name only when it is complete.\n"
+      "\n"
+      "Usage:\n"
+      "  gst-clips COMMAND [OPTION...] [ARGUMENT...]\n"
+      "\n"
+      "Commands:");
+  for (const Command& command : commands()) {
+    if (command.hidden) continue;
+    const std::string call = std::string(command.name) + " " + command.arguments;
+    std::printf("  %-32s %s\n", call.c_str(), command.summary);
+  }
+  std::puts(
+      "\n"
+      "Options:\n"
+      "  -h, --help                       Show this text; behind a command, that command's\n"
+      "  --version                        Show the versions\n"
+      "  --gst-...                        GStreamer's options, see --help-gst of a command\n"
+      "\n"
+      "Example:\n"
+      "  gst-clips run proxy input=video.mov output=proxy.mp4");
+}
+
+void print_version() {
+  guint major = 0;
+  guint minor = 0;
+  guint micro = 0;
+  guint nano = 0;
+  gst_version(&major, &minor, &micro, &nano);
+  std::printf("gst-clips %s (GStreamer %u.%u.%u)\n", PACKAGE_VERSION, major, minor, micro);
+}
+
+int dispatch(std::vector<char*> arguments) {
+  // Options in front of the command, such as GStreamer's, are the command's too.
+  const auto word = std::find_if(arguments.begin(), arguments.end(),
+                                 [](std::string_view text) { return !text.starts_with("-"); });
+  for (auto option = arguments.begin(); option != word; ++option) {
+    const std::string_view text = *option;
+    if (text == "--help" || text == "-h" || text == "-?") return print_help(), 0;
+    if (text == "--version") return print_version(), 0;
+  }
+  if (word == arguments.end()) {
+    std::fputs("gst-clips: Say what to do. See: gst-clips --help\n", stderr);
+    return static_cast<int>(ExitCode::usage);
+  }
+  std::string_view name = *word;
+  if (name == "help") return print_help(), 0;
+  const auto all = commands();
+  const auto command =
+      std::find_if(all.begin(), all.end(), [&](const Command& each) { return each.name == name; });
+  if (command == all.end()) {
+    std::vector<std::string> names;
+    for (const Command& each : all)
+      if (!each.hidden) names.emplace_back(each.name);
+    const std::string near = nearest(name, names);
+    const std::string hint =
+        near.empty() ? "See: gst-clips --help" : "Did you mean \"" + near + "\"?";
+    std::fprintf(stderr, "gst-clips: There is no command \"%s\". %s\n", one_line(name).c_str(),
+                 hint.c_str());
+    return static_cast<int>(ExitCode::usage);
+  }
+  arguments.erase(word);
+  return command->run(*command, std::move(arguments));
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  // First of all: every thread that GStreamer starts inherits the blocked signals.
+  Interrupts::install();
+  std::setlocale(LC_ALL, "");
+  try {
+    return dispatch({argv + 1, argv + argc});
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "gst-clips: An internal operation failed: %s\n",
+                 one_line(e.what()).c_str());
+    return static_cast<int>(ExitCode::failed);
+  }
+}

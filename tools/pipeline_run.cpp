@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "pipeline_run.hpp"
+
+#include <gst/pbutils/pbutils.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <string_view>
+#include <vector>
+
+#include "common/handles.hpp"
+#include "interrupts.hpp"
+#include "lib/inputwatch.hpp"
+#include "process.hpp"
+#include "text.hpp"
+
+namespace clips::tool {
+
+namespace {
+
+constexpr guint progress_interval_ms = 200;
+// How long the streams may take to end after an interrupt that asks for it: two seconds are
+// promised for all, and stopping takes its part.
+constexpr guint finish_timeout_ms = 1500;
+
+bool is_of_class(GstElement* element, std::string_view first, std::string_view second) {
+  const gchar* text = gst_element_get_metadata(element, GST_ELEMENT_METADATA_KLASS);
+  const std::string_view klass = text ? text : "";
+  return klass.find(first) != std::string_view::npos &&
+         klass.find(second) != std::string_view::npos;
+}
+
+bool carries_video(GstPad* pad) {
+  const auto caps = CapsRef::adopt(gst_pad_get_current_caps(pad));
+  if (!caps || gst_caps_is_empty(caps.get()) || gst_caps_is_any(caps.get())) return false;
+  const std::string_view name = gst_structure_get_name(gst_caps_get_structure(caps.get(), 0));
+  return name.starts_with("video/") || name.starts_with("image/");
+}
+
+class Run {
+ public:
+  Run(GstElement* pipeline, Reporter& reporter, const RunOptions& options)
+      : pipeline_(ElementRef::retain(pipeline)), reporter_(reporter), options_(options) {}
+
+  int run();
+
+ private:
+  void attend(GstElement* element);
+  void count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter);
+  void take(GstMessage* message);
+  void fail(Problem problem);
+  void interrupt(int signal);
+  void update_progress();
+  void draw_dot(const char* name);
+  int finish();
+
+  ElementRef pipeline_;
+  Reporter& reporter_;
+  const RunOptions& options_;
+  GMainLoop* loop_ = nullptr;
+  const gint64 started_ = g_get_monotonic_time();
+  bool ended_ = false;
+  bool drawn_ = false;
+  int signal_ = 0;
+  std::vector<Problem> problems_;
+  std::vector<std::string> missing_;
+  // Counted by streaming threads.
+  std::atomic<std::uint64_t> decoded_{0};
+  std::atomic<std::uint64_t> muxed_{0};
+};
+
+void Run::count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter) {
+  const auto types =
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST);
+  gst_pad_add_probe(
+      pad, types,
+      [](GstPad* probed, GstPadProbeInfo* info, gpointer data) {
+        if (!carries_video(probed)) return GST_PAD_PROBE_REMOVE;
+        auto* count = static_cast<std::atomic<std::uint64_t>*>(data);
+        *count += info->type & GST_PAD_PROBE_TYPE_BUFFER_LIST
+                      ? gst_buffer_list_length(GST_PAD_PROBE_INFO_BUFFER_LIST(info))
+                      : 1;
+        return GST_PAD_PROBE_OK;
+      },
+      counter, nullptr);
+}
+
+// Called for every element, also from streaming threads while bins build their insides.
+void Run::attend(GstElement* element) {
+  watch_input(element);
+  if (GST_IS_BIN(element)) return;
+  if (is_of_class(element, "Decoder", "Video")) {
+    if (const auto pad = PadRef::adopt(gst_element_get_static_pad(element, "src")))
+      count_buffers(pad.get(), &decoded_);
+  } else if (is_of_class(element, "Muxer", "")) {
+    const auto pad_added = +[](GstElement*, GstPad* pad, gpointer data) {
+      auto* self = static_cast<Run*>(data);
+      if (GST_PAD_IS_SINK(pad)) self->count_buffers(pad, &self->muxed_);
+    };
+    g_signal_connect(element, "pad-added", G_CALLBACK(pad_added), this);
+    // What was linked before this.
+    gst_element_foreach_sink_pad(
+        element,
+        [](GstElement*, GstPad* pad, gpointer data) -> gboolean {
+          auto* self = static_cast<Run*>(data);
+          self->count_buffers(pad, &self->muxed_);
+          return TRUE;
+        },
+        this);
+  }
+}
+
+void Run::draw_dot(const char* name) {
+  if (options_.dot_directory.empty()) return;
+  const GString_ dot(gst_debug_bin_to_dot_data(GST_BIN(pipeline_.get()), GST_DEBUG_GRAPH_SHOW_ALL));
+  const std::string path = options_.dot_directory + "/" + name + ".dot";
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << redact(dot.get());
+  if (!file.flush()) {
+    Problem problem;
+    problem.domain = "resource";
+    problem.code = "open-write";
+    problem.message = one_line("Could not write the graph to " + path + ".");
+    reporter_.warning(problem);
+  }
+}
+
+void Run::fail(Problem problem) {
+  problems_.push_back(std::move(problem));
+  g_main_loop_quit(loop_);
+}
+
+void Run::take(GstMessage* message) {
+  switch (GST_MESSAGE_TYPE(message)) {
+    case GST_MESSAGE_ERROR:
+      fail(problem_of(message));
+      break;
+    case GST_MESSAGE_WARNING:
+      reporter_.warning(problem_of(message));
+      break;
+    case GST_MESSAGE_EOS:
+      ended_ = true;
+      g_main_loop_quit(loop_);
+      break;
+    case GST_MESSAGE_ELEMENT: {
+      if (gst_is_missing_plugin_message(message)) {
+        const GString_ what(gst_missing_plugin_message_get_description(message));
+        missing_.emplace_back(what.get());
+        break;
+      }
+      const GstStructure* structure = gst_message_get_structure(message);
+      if (!structure) break;
+      const GString_ source(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
+      reporter_.element_message(structure, source.get());
+      break;
+    }
+    case GST_MESSAGE_STATE_CHANGED: {
+      GstState state = GST_STATE_NULL;
+      gst_message_parse_state_changed(message, nullptr, &state, nullptr);
+      if (GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(pipeline_.get()) &&
+          state == GST_STATE_PLAYING && !std::exchange(drawn_, true))
+        draw_dot("playing");
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+void Run::interrupt(int signal) {
+  signal_ = signal;
+  if (!options_.finish_on_interrupt ||
+      !gst_element_send_event(pipeline_.get(), gst_event_new_eos())) {
+    g_main_loop_quit(loop_);
+    return;
+  }
+  g_timeout_add(
+      finish_timeout_ms,
+      [](gpointer data) -> gboolean {
+        g_main_loop_quit(static_cast<Run*>(data)->loop_);
+        return G_SOURCE_REMOVE;
+      },
+      this);
+}
+
+void Run::update_progress() {
+  gint64 position = -1;
+  gint64 duration = -1;
+  if (!gst_element_query_position(pipeline_.get(), GST_FORMAT_TIME, &position) || position < 0)
+    return;
+  if (!gst_element_query_duration(pipeline_.get(), GST_FORMAT_TIME, &duration)) duration = -1;
+  std::optional<std::uint64_t> whole;
+  if (duration > 0) whole = static_cast<std::uint64_t>(duration);
+  reporter_.progress(static_cast<std::uint64_t>(position), whole);
+}
+
+int Run::run() {
+  loop_ = g_main_loop_new(nullptr, FALSE);
+  const auto element_added = +[](GstBin*, GstBin*, GstElement* element, gpointer data) {
+    static_cast<Run*>(data)->attend(element);
+  };
+  g_signal_connect(pipeline_.get(), "deep-element-added", G_CALLBACK(element_added), this);
+  std::unique_ptr<GstIterator, decltype(&gst_iterator_free)> elements(
+      gst_bin_iterate_recurse(GST_BIN(pipeline_.get())), gst_iterator_free);
+  const auto attend_value = +[](const GValue* value, gpointer data) {
+    static_cast<Run*>(data)->attend(GST_ELEMENT_CAST(g_value_get_object(value)));
+  };
+  gst_iterator_foreach(elements.get(), attend_value, this);
+
+  const auto bus = BusRef::adopt(gst_element_get_bus(pipeline_.get()));
+  const guint watch = gst_bus_add_watch(
+      bus.get(),
+      [](GstBus*, GstMessage* message, gpointer data) -> gboolean {
+        static_cast<Run*>(data)->take(message);
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+  const guint timer = g_timeout_add(
+      progress_interval_ms,
+      [](gpointer data) -> gboolean {
+        static_cast<Run*>(data)->update_progress();
+        return G_SOURCE_CONTINUE;
+      },
+      this);
+  Interrupts::listen([this](int signal) { interrupt(signal); });
+
+  if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
+    // The reason is on the bus; a failure without one gets a sentence in finish().
+    g_idle_add_once([](gpointer data) { g_main_loop_quit(static_cast<GMainLoop*>(data)); }, loop_);
+  }
+  g_main_loop_run(loop_);
+
+  g_source_remove(timer);
+  g_source_remove(watch);
+  // A source's complaint that the stream broke off may come before the reason for it.
+  while (const auto message = MessageRef::adopt(gst_bus_pop_filtered(
+             bus.get(), static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT))))
+    take(message.get());
+  if (!ended_ && signal_ == 0) draw_dot("error");
+  gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
+  g_signal_handlers_disconnect_by_data(pipeline_.get(), this);
+  const int status = finish();
+  Interrupts::listen({});
+  g_main_loop_unref(loop_);
+  return status;
+}
+
+int Run::finish() {
+  if (problems_.empty() && ended_) {
+    const gint64 elapsed = g_get_monotonic_time() - started_;
+    reporter_.done(static_cast<std::uint64_t>(elapsed) / 1000,
+                   decoded_ > 0 ? decoded_.load() : muxed_.load(), peak_rss_kib());
+    return static_cast<int>(ExitCode::done);
+  }
+  if (signal_ != 0) {
+    Problem problem;
+    problem.domain = "interrupt";
+    problem.code = signal_ == SIGINT ? "sigint" : signal_ == SIGTERM ? "sigterm" : "sighup";
+    problem.message = "Interrupted; no output was kept.";
+    reporter_.error(problem);
+    return 128 + signal_;
+  }
+  Problem problem;
+  const auto cause = std::find_if(problems_.begin(), problems_.end(),
+                                  [](const Problem& p) { return !p.consequence; });
+  if (cause != problems_.end()) {
+    problem = *cause;
+  } else if (!problems_.empty()) {
+    problem = problems_.front();
+  } else {
+    problem.domain = "core";
+    problem.code = "state-change";
+    problem.message = "The pipeline could not be started, and no element said why.";
+  }
+  if (!missing_.empty() && problem.exit != ExitCode::not_published) {
+    problem.exit = ExitCode::missing_plugin;
+    std::string names;
+    for (const std::string& name : missing_) names += (names.empty() ? "" : ", ") + name;
+    problem.message = one_line("A GStreamer plugin is missing that provides: " + names +
+                               ". Install it and try again.");
+    problem.domain = "core";
+    problem.code = "missing-plugin";
+  }
+  reporter_.error(problem);
+  return static_cast<int>(problem.exit);
+}
+
+}  // namespace
+
+int run_pipeline(GstElement* pipeline, Reporter& reporter, const RunOptions& options) {
+  return Run(pipeline, reporter, options).run();
+}
+
+}  // namespace clips::tool

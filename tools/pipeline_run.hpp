@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <gst/gst.h>
+
+#include <string>
+
+#include "reporter.hpp"
+
+namespace clips::tool {
+
+struct RunOptions {
+  // The first SIGINT or SIGTERM ends the stream, so that the outputs become whole, shorter files;
+  // otherwise it leaves no output.
+  bool finish_on_interrupt = false;
+  // Folder for the graph as Graphviz text; empty for none.
+  std::string dot_directory;
+};
+
+// Runs a pipeline to its end and says through the reporter how it goes. Returns what the process
+// returns. However it ends, the pipeline is in NULL again, so that its sinks have cleaned up.
+int run_pipeline(GstElement* pipeline, Reporter& reporter, const RunOptions& options);
+
+}  // namespace clips::tool

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "structure_json.hpp"
+
+#include "common/handles.hpp"
+#include "text.hpp"
+
+namespace clips::tool {
+
+using Json = nlohmann::ordered_json;
+
+Json value_to_json(const GValue* value) {
+  if (G_VALUE_HOLDS_ENUM(value)) {
+    auto* values = static_cast<GEnumClass*>(g_type_class_ref(G_VALUE_TYPE(value)));
+    const GEnumValue* found = g_enum_get_value(values, g_value_get_enum(value));
+    Json nick = found ? Json(found->value_nick) : Json(g_value_get_enum(value));
+    g_type_class_unref(values);
+    return nick;
+  }
+  if (GST_VALUE_HOLDS_LIST(value)) {
+    Json list = Json::array();
+    for (guint i = 0; i < gst_value_list_get_size(value); ++i)
+      list.push_back(value_to_json(gst_value_list_get_value(value, i)));
+    return list;
+  }
+  if (GST_VALUE_HOLDS_ARRAY(value)) {
+    Json list = Json::array();
+    for (guint i = 0; i < gst_value_array_get_size(value); ++i)
+      list.push_back(value_to_json(gst_value_array_get_value(value, i)));
+    return list;
+  }
+  if (GST_VALUE_HOLDS_STRUCTURE(value)) {
+    const GstStructure* structure = gst_value_get_structure(value);
+    return structure ? structure_to_json(structure) : Json(nullptr);
+  }
+  switch (G_VALUE_TYPE(value)) {
+    case G_TYPE_BOOLEAN:
+      return g_value_get_boolean(value) == TRUE;
+    case G_TYPE_INT:
+      return g_value_get_int(value);
+    case G_TYPE_UINT:
+      return g_value_get_uint(value);
+    case G_TYPE_INT64:
+      return g_value_get_int64(value);
+    case G_TYPE_UINT64:
+      return g_value_get_uint64(value);
+    case G_TYPE_FLOAT:
+      return g_value_get_float(value);
+    case G_TYPE_DOUBLE:
+      return g_value_get_double(value);
+    case G_TYPE_STRING: {
+      const gchar* text = g_value_get_string(value);
+      return text ? Json(redact(text)) : Json(nullptr);
+    }
+    default:
+      break;
+  }
+  const GString_ text(gst_value_serialize(value));
+  return text ? Json(redact(text.get())) : Json(nullptr);
+}
+
+Json structure_to_json(const GstStructure* structure) {
+  Json object = Json::object();
+  for (gint i = 0; i < gst_structure_n_fields(structure); ++i) {
+    const gchar* name = gst_structure_nth_field_name(structure, static_cast<guint>(i));
+    Json value = value_to_json(gst_structure_get_value(structure, name));
+    if (!value.is_null()) object[name] = std::move(value);
+  }
+  return object;
+}
+
+}  // namespace clips::tool
