@@ -17,6 +17,10 @@ enum class Addressing {
   virtual_host,  // https://bucket.endpoint/key
 };
 
+// Is a body's SHA-256 part of the signature? Over TLS it need not be, and costs as much CPU as the
+// rest of an upload.
+enum class PayloadSigning { automatic, always, never };
+
 enum class LogLevel { error, warning, info, debug, trace };
 
 // How to reach a store. Empty strings mean "not given": the environment and the shared files are
@@ -31,11 +35,12 @@ struct Config {
   std::string session_token;
   std::string profile;
   bool anonymous = false;  // public objects: requests are not signed
+  PayloadSigning payload_signing = PayloadSigning::automatic;  // plain HTTP: yes, TLS: no
 
   std::uint64_t max_bandwidth = 0;  // bytes a second over all transfers; 0: no limit
   unsigned max_attempts = 10;       // of one request
   std::chrono::nanoseconds retry_budget = std::chrono::seconds(60);  // from the first failure on
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
   // A transfer that moves no byte for so long is given up and tried again.
   std::chrono::nanoseconds stall_timeout = std::chrono::seconds(30);
   // How long the store may think about a whole request, e.g. about Complete of many parts.
