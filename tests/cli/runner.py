@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Calls gst-clips as a stranger would and looks at what it leaves: used by tests/cli and tests/bad-input."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(os.environ["CLIPS_SOURCE_ROOT"])
+PROGRAM = os.environ["CLIPS_BUILD_ROOT"] + "/tools/gst-clips"
+DEFINITIONS = ROOT / "tests/cli/definitions"
+
+
+def environment(**changes):
+    """The environment of a test: the shipped definitions and those of the tests; no terminal."""
+    path = f"{DEFINITIONS}:{ROOT / 'pipelines'}"
+    result = {**os.environ, "GST_CLIPS_PIPELINE_PATH": path, "LC_ALL": "C.UTF-8"}
+    # A critical of GLib would end the process before it can say anything; the tests read stderr.
+    result.pop("G_DEBUG", None)
+    result.update(changes)
+    return {name: value for name, value in result.items() if value is not None}
+
+
+class Result:
+    """A finished call: status, the lines of stdout and stderr."""
+
+    def __init__(self, status, out, err):
+        self.status = status
+        self.stdout = out
+        self.stderr = err.decode("utf-8", "surrogateescape")
+        self.lines = self.stderr.splitlines()
+
+    @property
+    def text(self):
+        return self.stdout.decode()
+
+    @property
+    def events(self):
+        return [json.loads(line) for line in self.stdout.decode().splitlines()]
+
+    def named(self, event):
+        return [e for e in self.events if e["event"] == event]
+
+    def __repr__(self):
+        return f"status {self.status}\nstdout {self.stdout[-2000:]!r}\nstderr {self.stderr[-4000:]}"
+
+
+def call(*words, timeout=20, env=None, **kwargs):
+    """Runs gst-clips with the words; str or bytes, as a shell would hand them over."""
+    done = subprocess.run([PROGRAM, *words], capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                          env=env or environment(), **kwargs)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def start(*words, env=None, **kwargs):
+    return subprocess.Popen([PROGRAM, *words], stdin=subprocess.DEVNULL, env=env or environment(), **kwargs)
+
+
+def one_error(result):
+    """The one line that a failed call may say, without the program's name in front."""
+    assert result.stdout == b"", result
+    assert len(result.lines) == 1, result
+    assert result.lines[0].startswith("gst-clips: "), result
+    return result.lines[0][len("gst-clips: "):]
+
+
+def listing(directory):
+    """Every name below a directory, hidden ones too, with its size."""
+    found = {}
+    for top, _, names in os.walk(os.fsencode(directory)):
+        for name in names:
+            path = os.path.join(top, name)
+            found[path] = os.lstat(path).st_size
+    return found
