@@ -14,9 +14,11 @@ namespace clips::tool {
 
 bool parse_options(const Command& command, std::vector<char*>& arguments,
                    std::span<const GOptionEntry> entries, const std::string& description) {
-  const std::string parameters = std::string(command.name) + " " + command.arguments;
+  // The usage line begins with the program's name, which is "gst-clips run" to a reader.
+  const std::string name = std::string("gst-clips ") + command.name;
+  g_set_prgname(name.c_str());
   const std::unique_ptr<GOptionContext, decltype(&g_option_context_free)> context(
-      g_option_context_new(parameters.c_str()), g_option_context_free);
+      g_option_context_new(command.arguments), g_option_context_free);
   g_option_context_set_summary(context.get(), command.summary);
   if (!description.empty()) g_option_context_set_description(context.get(), description.c_str());
   std::vector<GOptionEntry> terminated(entries.begin(), entries.end());

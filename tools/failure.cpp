@@ -2,6 +2,7 @@
 #include "failure.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "common/handles.hpp"
 #include "text.hpp"
@@ -106,6 +107,64 @@ std::string domain_of(const GError& error) {
   return g_quark_to_string(error.domain);
 }
 
+// Elements that say nothing of their own get the code's standard text; what they know is in the
+// debug text then, behind a first line of file, line and path.
+std::string details_of(std::string_view debug) {
+  const std::size_t first_line = debug.find('\n');
+  return first_line == std::string_view::npos ? "" : std::string(debug.substr(first_line + 1));
+}
+
+// The file or URL that an element reads or writes; empty when it has none.
+std::string location_of(GstObject* element) {
+  for (const char* name : {"location", "uri"}) {
+    GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(element), name);
+    if (!spec || spec->value_type != G_TYPE_STRING || !(spec->flags & G_PARAM_READABLE)) continue;
+    gchar* text = nullptr;
+    g_object_get(element, name, &text, nullptr);
+    const GString_ owner(text);
+    if (text && *text) return text;
+  }
+  return {};
+}
+
+// A sentence with the object's name for the standard texts, which have none.
+std::string sentence_of(const GError& error, GstObject* element, std::string_view debug) {
+  std::string text = error.message ? error.message : "";
+  const GString_ standard(gst_error_get_message(error.domain, error.code));
+  if (!element) return text;
+  // A source says this and nothing else when it could not connect, for instance.
+  const bool broke_off = g_error_matches(&error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED) &&
+                         GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SOURCE);
+  if (text != standard.get() && !broke_off) return text;
+  const std::string location = location_of(element);
+  if (broke_off && !location.empty())
+    return "Could not read " + location + ": its data broke off or never came.";
+  if (error.domain == GST_RESOURCE_ERROR && !location.empty()) {
+    switch (error.code) {
+      case GST_RESOURCE_ERROR_NOT_FOUND:
+        return "Could not find " + location + ".";
+      case GST_RESOURCE_ERROR_OPEN_READ:
+        text = "Could not open " + location + " for reading";
+        break;
+      case GST_RESOURCE_ERROR_READ:
+        text = "Could not read " + location;
+        break;
+      case GST_RESOURCE_ERROR_OPEN_WRITE:
+        text = "Could not open " + location + " for writing";
+        break;
+      case GST_RESOURCE_ERROR_WRITE:
+        text = "Could not write " + location;
+        break;
+      default:
+        text = location + ": " + text;
+        break;
+    }
+  }
+  while (!text.empty() && text.back() == '.') text.pop_back();
+  const std::string details = details_of(debug);
+  return details.empty() ? text + "." : text + " (" + details + ").";
+}
+
 }  // namespace
 
 Problem problem_of(const GError& error, ExitCode exit) {
@@ -119,14 +178,18 @@ Problem problem_of(const GError& error, ExitCode exit) {
 
 Problem problem_of(GstMessage* message) {
   GError* raw = nullptr;
+  gchar* raw_debug = nullptr;
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_WARNING) {
-    gst_message_parse_warning(message, &raw, nullptr);
+    gst_message_parse_warning(message, &raw, &raw_debug);
   } else {
-    gst_message_parse_error(message, &raw, nullptr);
+    gst_message_parse_error(message, &raw, &raw_debug);
   }
   const ErrorPtr error(raw);
+  const GString_ debug(raw_debug);
   Problem problem = problem_of(*error, exit_of(*error, side_of(GST_MESSAGE_SRC(message))));
   if (GST_MESSAGE_SRC(message)) {
+    problem.message =
+        one_line(redact(sentence_of(*error, GST_MESSAGE_SRC(message), debug ? debug.get() : "")));
     const GString_ path(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
     problem.source = path.get();
   }

@@ -52,6 +52,20 @@ void print_version() {
   std::printf("gst-clips %s (GStreamer %u.%u.%u)\n", PACKAGE_VERSION, major, minor, micro);
 }
 
+// Libraries warn through GLib, straight to standard error, where one line is promised for a
+// failure. Their warnings go to GStreamer's log; what is critical stays visible.
+GLogWriterOutput write_log(GLogLevelFlags level, const GLogField* fields, gsize count,
+                           gpointer data) {
+  if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_FLAG_FATAL))
+    return g_log_writer_default(level, fields, count, data);
+  const auto message = std::find_if(fields, fields + count, [](const GLogField& field) {
+    return std::string_view(field.key) == "MESSAGE";
+  });
+  if (message != fields + count && gst_is_initialized())
+    GST_WARNING("%s", static_cast<const gchar*>(message->value));
+  return G_LOG_WRITER_HANDLED;
+}
+
 int dispatch(std::vector<char*> arguments) {
   // Options in front of the command, such as GStreamer's, are the command's too.
   const auto word = std::find_if(arguments.begin(), arguments.end(),
@@ -91,6 +105,7 @@ int main(int argc, char* argv[]) {
   // First of all: every thread that GStreamer starts inherits the blocked signals.
   Interrupts::install();
   std::setlocale(LC_ALL, "");
+  g_log_set_writer_func(write_log, nullptr, nullptr);
   try {
     return dispatch({argv + 1, argv + argc});
   } catch (const std::exception& e) {

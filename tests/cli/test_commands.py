@@ -100,7 +100,7 @@ def test_check_finds_no_fault_in_our_definitions(name):
 @pytest.mark.parametrize("change, says, status", [
     (("format=1", "format=2"), "format", 2),
     (("bind=source::location", "bind=sauce::location"), "sauce", 2),
-    (("bind=source::location", "bind=source::no-such-property"), "no-such-property", 2),
+    (("bind=pace::sleep-time", "bind=pace::no-such-property"), "pause", 2),
     (("filesrc name=source", "filesrc name=source ! !"), "", 2),
     (("filesrc name=source", "nosuchsrc name=source"), "nosuchsrc", 3),
     (("[Parameter pause]", "[Parameter input]"), "input", 2),

@@ -98,7 +98,7 @@ def test_a_failure_is_one_error_event_and_nothing_on_stderr(tmp_path):
     (["copy", "output=b"], "input"),
     (["bars", "output=b", "pattern=plaid"], "plaid"),
     (["bars", "output=b", "start=soon"], "soon"),
-    (["bars", "output=b", "form=video/x-raw,"], "form"),
+    (["bars", "output=b", "form=((("], "form"),
     (["cpy", "input=a"], "Did you mean \"copy\"?"),
     (["nothing-like-it", "input=a"], "gst-clips list"),
     (["./absent.pipeline"], "absent.pipeline"),

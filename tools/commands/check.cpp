@@ -26,7 +26,11 @@ int run(const Command& command, std::vector<char*> arguments) {
   }
   const ErrorPtr error(raw);
   const Problem problem = library_problem(*error);
-  std::fprintf(stderr, "gst-clips: %s\n", problem.message.c_str());
+  const std::string file = one_line(arguments.front());
+  const GString_ base(g_path_get_basename(file.c_str()));
+  const bool named = problem.message.find(base.get()) != std::string::npos;
+  std::fprintf(stderr, "gst-clips: %s%s\n", named ? "" : (file + ": ").c_str(),
+               problem.message.c_str());
   return static_cast<int>(problem.exit);
 }
 
