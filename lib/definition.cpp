@@ -216,7 +216,8 @@ class Parser {
   }
 
   void parse_branch(const KeyFileGroup& group, const std::string& name) {
-    check_keys(group, {"from", "caps", "to", "launch", "optional", "multiple", "stream", "if"});
+    check_keys(group, {"from", "caps", "to", "to-properties", "launch", "optional", "multiple",
+                       "stream", "if"});
     Branch branch;
     branch.name = name;
     branch.line = group.line;
@@ -226,6 +227,18 @@ class Parser {
     if (const auto* caps = find(group, "caps")) {
       branch.caps = text(group, *caps);
       branch.caps_line = caps->line;
+    }
+    if (const auto* entry = find(group, "to-properties")) {
+      if (!branch.to) refuse(group, *entry, "needs to, the element whose pad has the properties");
+      branch.to_properties_line = entry->line;
+      for (const auto& item : list(group, *entry)) {
+        const auto equals = item.find('=');
+        const std::string property(trimmed(std::string_view(item).substr(0, equals)));
+        if (equals == std::string::npos || !is_element_name(property))
+          refuse(group, *entry, "must be property=value, not " + quoted(item));
+        branch.to_properties.emplace_back(property,
+                                          trimmed(std::string_view(item).substr(equals + 1)));
+      }
     }
     branch.optional = boolean(group, "optional");
     branch.multiple = boolean(group, "multiple");

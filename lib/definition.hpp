@@ -55,6 +55,9 @@ struct Branch {
   std::optional<Endpoint> to;
   std::string caps;  // empty: every stream
   Fragment launch;
+  // Set on the pad of `to`, as name and text.
+  std::vector<std::pair<std::string, std::string>> to_properties;
+  int to_properties_line = 0;
   bool optional = false;
   bool multiple = false;
   // Branches with the same slot compete for one stream.

@@ -62,7 +62,9 @@ tl::expected<StreamFilter, std::string> StreamFilter::parse(const std::string& t
     filter.any_ = true;
     return filter;
   }
+  // A definition that became a type is never freed.
   filter.caps_ = CapsRef::adopt(gst_caps_new_empty());
+  GST_MINI_OBJECT_FLAG_SET(filter.caps_.get(), GST_MINI_OBJECT_FLAG_MAY_BE_LEAKED);
   const GStrv_ items(g_strsplit(text.c_str(), ";", -1));
   for (gchar** item = items.get(); *item; ++item) {
     const std::string one = g_strstrip(*item);
@@ -75,9 +77,7 @@ tl::expected<StreamFilter, std::string> StreamFilter::parse(const std::string& t
       if (caps) gst_caps_unref(caps);
       return tl::make_unexpected("is no caps: “" + one + "”");
     }
-    GstCaps* all = filter.caps_.release();
-    gst_caps_append(all, caps);
-    filter.caps_ = CapsRef::adopt(all);
+    gst_caps_append(filter.caps_.get(), caps);
   }
   return filter;
 }
@@ -135,6 +135,12 @@ std::vector<std::string> missing_factories(const LaunchText& scan) {
     }
   }
   return missing;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
 }
 
 gchar** to_strv(const std::vector<std::string>& strings) {

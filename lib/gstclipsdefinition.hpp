@@ -79,5 +79,6 @@ DefinitionRef load_definition(const char* filename, GError** error);
 // The factories that a piece of graph needs and that are not installed, each once.
 std::vector<std::string> missing_factories(const LaunchText& scan);
 gchar** to_strv(const std::vector<std::string>& strings);
+std::string joined(const std::vector<std::string>& words);
 
 }  // namespace clips
