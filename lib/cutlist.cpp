@@ -49,6 +49,10 @@ Cut manual_cut(std::uint64_t frame, std::uint64_t time) {
 
 }  // namespace
 
+std::optional<std::uint64_t> frame_time(const FrameRate& rate, std::uint64_t frame) {
+  return detail::scale_floor(frame, detail::kSecond * rate.denominator, rate.numerator);
+}
+
 std::vector<Clip> CutList::clips() const {
   std::vector<Clip> result;
   if (source.frames == 0) return result;
@@ -128,7 +132,7 @@ CutListResult<std::uint64_t> CutList::time_of(std::uint64_t frame) const {
   // The neighbours' times are exact; the rate must not lead past them.
   const std::uint64_t low = next == cuts.begin() ? source.start : std::prev(next)->time;
   const std::uint64_t high = next == cuts.end() ? end_time(source) : next->time;
-  const auto offset = detail::frame_time(source.rate, frame);
+  const auto offset = frame_time(source.rate, frame);
   if (!offset || *offset >= kNoTime - source.start) return failure("The time is out of range.");
   return std::clamp(source.start + *offset, low, high);
 }

@@ -31,6 +31,10 @@ struct FrameRate {
   bool operator==(const FrameRate&) const = default;
 };
 
+// The time of a frame at a constant rate, from 0, as GStreamer computes it: rounded down. Nothing
+// when the rate is not known or the time does not fit.
+std::optional<std::uint64_t> frame_time(const FrameRate& rate, std::uint64_t frame);
+
 enum class CutKind { cut, dissolve, fade };
 
 struct Cut {

@@ -96,10 +96,6 @@ std::optional<std::uint64_t> scale_round(std::uint64_t value, std::uint64_t nume
   return static_cast<std::uint64_t>(result);
 }
 
-std::optional<std::uint64_t> frame_time(const FrameRate& rate, std::uint64_t frame) {
-  return scale_floor(frame, kSecond * rate.denominator, rate.numerator);
-}
-
 Lines::Lines(std::string_view text) : rest_(text) {
   if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
 }

@@ -43,8 +43,6 @@ std::optional<std::uint64_t> scale_floor(std::uint64_t value, std::uint64_t nume
                                          std::uint64_t denominator);
 std::optional<std::uint64_t> scale_round(std::uint64_t value, std::uint64_t numerator,
                                          std::uint64_t denominator);
-// The timestamp of a frame at a constant rate, as GStreamer computes it: rounded down.
-std::optional<std::uint64_t> frame_time(const FrameRate& rate, std::uint64_t frame);
 
 // Lines of a text: LF or CRLF ends, a byte order mark skipped, numbered from 1.
 class Lines {
