@@ -352,6 +352,7 @@ class Parser {
 
   void parse_binds(const KeyFileGroup& group, Parameter& parameter) const {
     if (const auto* entry = find(group, "bind")) {
+      parameter.bind_line = entry->line;
       for (const auto& item : list(group, *entry)) {
         std::vector<Bind> targets;
         std::size_t start = 0;
@@ -536,7 +537,7 @@ class Parser {
     for (const auto& targets : parameter.binds) {
       for (const auto& bind : targets) {
         if (!elements_.contains(bind.element))
-          refuse(parameter.line, group, "bind",
+          refuse(parameter.bind_line, group, "bind",
                  "names the element " + quoted(bind.element) +
                      ", which no graph, branch or choice offers");
       }

@@ -95,6 +95,7 @@ struct Parameter {
   std::vector<Alternative> alternatives;
   int line = 0;
   int default_line = 0;
+  int bind_line = 0;
 
   bool is_fragment_choice() const noexcept { return !alternatives.empty(); }
 };

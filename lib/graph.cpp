@@ -552,7 +552,7 @@ Outcome<void> Graph::apply_parameters(GstElement* bin) const {
       if (bound) break;
     }
     if (element_seen && !bound)
-      return tl::make_unexpected(wrong(parameter.line, "Parameter " + parameter.name, "bind",
+      return tl::make_unexpected(wrong(parameter.bind_line, "Parameter " + parameter.name, "bind",
                                        "names no property that its elements have"));
   }
   return {};
