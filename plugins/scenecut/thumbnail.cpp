@@ -162,6 +162,24 @@ std::optional<PixelFormat> pixel_format_from_name(std::string_view name) noexcep
   return std::nullopt;
 }
 
+std::size_t tight_layout(FrameView& frame, const std::uint8_t* data) noexcept {
+  const Layout& layout = kLayouts[static_cast<std::size_t>(frame.format)];
+  std::size_t offset = 0;
+  for (std::uint8_t plane = 0; plane < 3; ++plane) {
+    std::size_t row = 0;
+    std::size_t rows = 0;
+    for (const Component& component : layout.components) {
+      if (component.plane != plane) continue;
+      row = std::max(row, std::size_t{subsampled(frame.width, component.log2_x)} * component.step *
+                              layout.bytes);
+      rows = subsampled(frame.height, component.log2_y);
+    }
+    frame.planes[plane] = {data ? data + offset : nullptr, static_cast<std::ptrdiff_t>(row)};
+    offset += row * rows;
+  }
+  return offset;
+}
+
 Thumbnail make_thumbnail(const FrameView& frame) {
   const Layout& layout = layout_of(frame.format);
   Thumbnail out;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "history.hpp"
+
+namespace clips::scenecut {
+
+// What is measured of a stretch that may be a dissolve or a fade. docs/elements/scenecut.md says
+// what each is for.
+inline constexpr std::array<std::string_view, 31> kGradualFeatureNames = {
+    "length",          "distance",        "distance-relative", "residual-middle",
+    "residual-sides",  "alpha-error",     "still-ends-worst",  "still-ends-best",
+    "largest-step",    "path",            "deviation-dip",     "step-share",
+    "darkness",        "histogram",       "shift",             "block-correlation",
+    "changed",         "structure",       "motion-before",     "motion-after",
+    "still-before",    "still-after",     "eighths-error",     "eighths-residual",
+    "step-evenness",   "flatness-before", "flatness-after",    "structure-middle",
+    "brightness-step", "outside-before",  "outside-after",
+};
+using GradualFeatures = std::array<float, kGradualFeatureNames.size()>;
+
+// The last frame of the old scene alone and the first of the new scene alone.
+struct Window {
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+};
+
+// Frames between the two ends of a window, one more than the frames that mix both scenes.
+inline constexpr std::array<int, 23> kWindowLengths = {4,  5,  6,  7,  8,  9,  10, 11, 12, 14, 16, 18,
+                                                       20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96};
+inline constexpr std::int64_t kLongestWindow = kWindowLengths.back();
+// Frames after a window that its features use.
+inline constexpr std::int64_t kGradualContext = 6;
+
+struct GradualCandidate {
+  Window window;
+  GradualFeatures features;
+};
+
+// The windows that end at `after` and pass for a linear blend of their ends.
+void find_gradual(History& history, std::int64_t after, std::vector<GradualCandidate>& out);
+
+}  // namespace clips::scenecut
