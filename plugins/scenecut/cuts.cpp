@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 namespace clips::scenecut {
 namespace {
 
-float log_of(float value, float floor) { return std::log(value + floor); }
+float log_of(float value, float floor) {
+  return std::log(value + floor);
+}
 
 template <std::size_t N>
 float median(std::array<float, N> values) {
@@ -38,7 +41,9 @@ CutFeatures cut_features(History& history, std::int64_t t) {
   const auto lag = [&](std::int64_t k, int frames, auto distance) {
     return distance(at(k - frames), at(k));
   };
-  const auto changed = [](const Picture& a, const Picture& b) { return match_blocks(a, b).changed; };
+  const auto changed = [](const Picture& a, const Picture& b) {
+    return match_blocks(a, b).changed;
+  };
 
   float shift_before = 0, shift_after = 0, histogram_around = 0, residual_around = 0;
   float luma_before = 0, luma_after = 0;
@@ -47,8 +52,8 @@ CutFeatures cut_features(History& history, std::int64_t t) {
     const auto i = static_cast<std::size_t>(2 * (k - 1));
     shift_before = std::max(shift_before, history.shifted_step(t - k));
     shift_after = std::max(shift_after, history.shifted_step(t + k));
-    histogram_around = std::max({histogram_around, history.histogram_step(t - k),
-                                 history.histogram_step(t + k)});
+    histogram_around =
+        std::max({histogram_around, history.histogram_step(t - k), history.histogram_step(t + k)});
     residuals[i] = history.match_step(t - k).residual;
     residuals[i + 1] = history.match_step(t + k).residual;
     if (k <= 2) residual_around = std::max({residual_around, residuals[i], residuals[i + 1]});
@@ -66,11 +71,10 @@ CutFeatures cut_features(History& history, std::int64_t t) {
   const BlockCorrelation correlation = correlate_blocks(before, now);
   const float changed_lag3_before = lag(0, 3, changed);
   const float changed_lag3_after = lag(2, 3, changed);
-  const float chroma_least = std::min(
-      {lag(0, 1, chroma_difference), lag(0, 2, chroma_difference), lag(1, 2, chroma_difference),
-       lag(1, 3, chroma_difference)});
-  const float luma_least = std::min({luma, lag(0, 2, luma_difference), lag(1, 2, luma_difference),
-                                     lag(1, 3, luma_difference)});
+  const float chroma_least = std::min({lag(0, 1, chroma_difference), lag(0, 2, chroma_difference),
+                                       lag(1, 2, chroma_difference), lag(1, 3, chroma_difference)});
+  const float luma_least = std::min(
+      {luma, lag(0, 2, luma_difference), lag(1, 2, luma_difference), lag(1, 3, luma_difference)});
 
   // The most similar pair around the candidate: after a flash, a strobe or an insert the picture
   // is what it was.
@@ -87,8 +91,7 @@ CutFeatures cut_features(History& history, std::int64_t t) {
       }
     }
   }
-  const float return_changed =
-      from == 1 && to == 0 ? match.changed : changed(at(-from), at(to));
+  const float return_changed = from == 1 && to == 0 ? match.changed : changed(at(-from), at(to));
 
   // Nearest pair across the candidate against the widest on either side of it.
   float vector_cross = 1e30F, vector_within = 0;
@@ -99,8 +102,8 @@ CutFeatures cut_features(History& history, std::int64_t t) {
       histogram_cross = std::min(histogram_cross, histogram_difference(at(-i), at(j)));
     }
   for (const int k : {2, 3, 4}) {
-    vector_within = std::max({vector_within, vector_distance(at(-1), at(-k)),
-                              vector_distance(at(0), at(k - 1))});
+    vector_within = std::max(
+        {vector_within, vector_distance(at(-1), at(-k)), vector_distance(at(0), at(k - 1))});
     histogram_within = std::max({histogram_within, histogram_difference(at(-1), at(-k)),
                                  histogram_difference(at(0), at(k - 1))});
   }
@@ -126,6 +129,21 @@ CutFeatures cut_features(History& history, std::int64_t t) {
   for (const int i : {1, 2, 3, 4, 6, 8, 12})
     for (const int j : {0, 1, 2, 3, 5, 7, 11})
       structure_return = std::min(structure_return, structure_distance(at(-i), at(j)));
+  // Held frames: a camera or a converter that repeats pictures moves in jumps.
+  std::array<float, 16> wide;
+  int repeated = 0;
+  for (int k = 1; k <= 8; ++k) {
+    wide[static_cast<std::size_t>(2 * k - 2)] = history.luma_step(t - k);
+    wide[static_cast<std::size_t>(2 * k - 1)] = history.luma_step(t + k);
+  }
+  for (const float w : wide) repeated += w < 0.4F;
+  std::nth_element(wide.begin(), wide.begin() + 3, wide.end(), std::greater<>());
+  std::sort(wide.begin(), wide.begin() + 4, std::greater<>());
+  float structure_wide = 0;
+  for (const int k : {5, 6, 7, 8})
+    for (const int s : {-k, k})
+      if (history.luma_step(t + s) > 0.5F * luma)
+        structure_wide = std::max(structure_wide, history.structure_step(t + s));
   float luma_cross = 256;
   for (int i = 1; i <= 3; ++i)
     for (int j = 0; j < 3; ++j) luma_cross = std::min(luma_cross, luma_difference(at(-i), at(j)));
@@ -186,15 +204,20 @@ CutFeatures cut_features(History& history, std::int64_t t) {
       shifted_structure_distance(at(-4), at(-1)),
       structure_within,
       structure_return,
-      std::log(static_cast<float>(std::min(before.structure_energy.back(),
-                                           now.structure_energy.back())) +
+      std::log(static_cast<float>(
+                   std::min(before.structure_energy.back(), now.structure_energy.back())) +
                1000.F),
       log_of(chroma_difference(before, now), 0.6F) -
           log_of(std::max(chroma_difference(at(-2), at(-1)), chroma_difference(at(0), at(1))),
                  0.6F),
       log_of(luma_cross, 1.5F) -
           log_of(std::max(luma_difference(at(-3), at(-1)), luma_difference(at(0), at(2))), 1.5F),
-      std::min({match.changed, changed(at(-2), at(0)), changed(at(-1), at(1)), changed(at(-2), at(1))}),
+      std::min(
+          {match.changed, changed(at(-2), at(0)), changed(at(-1), at(1)), changed(at(-2), at(1))}),
+      log_of(luma, 1.5F) - log_of(wide[0], 1.5F),
+      log_of(luma, 1.5F) - log_of(wide[3], 1.5F),
+      static_cast<float>(repeated),
+      structure_wide,
   };
 }
 

@@ -11,6 +11,8 @@
 
 namespace clips::scenecut {
 
+struct Model;
+
 enum class Kind : std::uint8_t { kCut, kDissolve, kFade };
 
 // "cut", "dissolve" or "fade".
@@ -45,11 +47,13 @@ struct Params {
 class Detector {
  public:
   // After a frame is pushed, every hard cut up to this many frames before it has been decided.
-  static constexpr std::size_t kCutLookahead = 16;
+  static constexpr std::size_t kCutLookahead = 18;
   // The same for every boundary, gradual ones included.
   static constexpr std::size_t kGradualLookahead = 128;
 
   explicit Detector(Params params = {});
+  // With another model, which must outlive the detector: for fitting.
+  Detector(Params params, const Model& model);
   ~Detector();
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;

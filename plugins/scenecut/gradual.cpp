@@ -7,6 +7,9 @@
 namespace clips::scenecut {
 namespace {
 
+// The gate's calibrated probability below which a window is not worth the costly features.
+constexpr float kGate = 0.02F;
+
 // A frame as a point near the line from one picture to another: how far along, and how far off,
 // relative to the squared length of the line.
 struct Projection {
@@ -23,7 +26,8 @@ Projection project(const Picture& from, const Picture& to, float length, const P
 
 }  // namespace
 
-void find_gradual(History& history, std::int64_t after, std::vector<GradualCandidate>& out) {
+void find_gradual(History& history, std::int64_t after, const Ensemble& gate,
+                  std::vector<GradualCandidate>& out) {
   float largest = 0;
   float path = 0;
   float squares = 0;
@@ -64,10 +68,10 @@ void find_gradual(History& history, std::int64_t after, std::vector<GradualCandi
       eighths_residual = std::max(eighths_residual, p.residual);
     }
     const Picture& m = middle_at(2, 4);
-    const BlockMatch match = match_blocks(a, b);
     const float steps = static_cast<float>(length);
     GradualCandidate found{{before, after}, {}};
-    found.features = {
+    GradualFeatures& f = found.features;
+    f = {
         std::log(steps),
         std::log(rms),
         std::log(distance / (a.small_variance + b.small_variance + 1000) + 0.02F),
@@ -83,12 +87,6 @@ void find_gradual(History& history, std::int64_t after, std::vector<GradualCandi
         largest / distance,
         std::log(std::min(a.deviation, b.deviation) + 1),
         std::log(histogram_difference(a, b) + 0.01F),
-        shifted_correlation_distance(a, b),
-        correlate_blocks(a, b).distance,
-        match.changed,
-        shifted_structure_distance(a, b),
-        match_blocks(a, m).changed,
-        match_blocks(m, b).changed,
         std::log(outside_before + 0.005F),
         std::log(outside_after + 0.005F),
         eighths_error,
@@ -96,13 +94,24 @@ void find_gradual(History& history, std::int64_t after, std::vector<GradualCandi
         squares / (path * path) * steps,
         std::log(a.deviation + 1),
         std::log(b.deviation + 1),
-        shifted_structure_distance(a, m) + shifted_structure_distance(m, b),
         std::clamp((b.mean - a.mean) / 64, -2.F, 2.F),
-        std::log(vector_distance(history.at(before - 6), history.at(before - 1)) / distance +
-                 0.005F),
-        std::log(vector_distance(history.at(after + 1), history.at(after + 6)) / distance +
-                 0.005F),
     };
+    if (gate.probability(f.data()) < kGate) continue;
+    std::size_t next = kCheapGradualFeatures;
+    for (const float value : {
+             std::log(vector_distance(history.at(before - 6), history.at(before - 1)) / distance +
+                      0.005F),
+             std::log(vector_distance(history.at(after + 1), history.at(after + 6)) / distance +
+                      0.005F),
+             shifted_correlation_distance(a, b),
+             correlate_blocks(a, b).distance,
+             match_blocks(a, b).changed,
+             shifted_structure_distance(a, b),
+             match_blocks(a, m).changed,
+             match_blocks(m, b).changed,
+             shifted_structure_distance(a, m) + shifted_structure_distance(m, b),
+         })
+      f[next++] = value;
     out.push_back(found);
   }
 }

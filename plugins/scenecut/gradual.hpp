@@ -7,21 +7,43 @@
 #include <vector>
 
 #include "history.hpp"
+#include "model.hpp"
 
 namespace clips::scenecut {
 
 // What is measured of a stretch that may be a dissolve or a fade. docs/elements/scenecut.md says
 // what each is for.
-inline constexpr std::array<std::string_view, 31> kGradualFeatureNames = {
-    "length",          "distance",        "distance-relative", "residual-middle",
-    "residual-sides",  "alpha-error",     "still-ends-worst",  "still-ends-best",
-    "largest-step",    "path",            "deviation-dip",     "step-share",
-    "darkness",        "histogram",       "shift",             "block-correlation",
-    "changed",         "structure",       "motion-before",     "motion-after",
-    "still-before",    "still-after",     "eighths-error",     "eighths-residual",
-    "step-evenness",   "flatness-before", "flatness-after",    "structure-middle",
-    "brightness-step", "outside-before",  "outside-after",
-};
+inline constexpr std::array<std::string_view, 31> kGradualFeatureNames = {"length",
+                                                                          "distance",
+                                                                          "distance-relative",
+                                                                          "residual-middle",
+                                                                          "residual-sides",
+                                                                          "alpha-error",
+                                                                          "still-ends-worst",
+                                                                          "still-ends-best",
+                                                                          "largest-step",
+                                                                          "path",
+                                                                          "deviation-dip",
+                                                                          "step-share",
+                                                                          "darkness",
+                                                                          "histogram",
+                                                                          "still-before",
+                                                                          "still-after",
+                                                                          "eighths-error",
+                                                                          "eighths-residual",
+                                                                          "step-evenness",
+                                                                          "flatness-before",
+                                                                          "flatness-after",
+                                                                          "brightness-step",
+                                                                          "outside-before",
+                                                                          "outside-after",
+                                                                          "shift",
+                                                                          "block-correlation",
+                                                                          "changed",
+                                                                          "structure",
+                                                                          "motion-before",
+                                                                          "motion-after",
+                                                                          "structure-middle"};
 using GradualFeatures = std::array<float, kGradualFeatureNames.size()>;
 
 // The last frame of the old scene alone and the first of the new scene alone.
@@ -31,8 +53,8 @@ struct Window {
 };
 
 // Frames between the two ends of a window, one more than the frames that mix both scenes.
-inline constexpr std::array<int, 23> kWindowLengths = {4,  5,  6,  7,  8,  9,  10, 11, 12, 14, 16, 18,
-                                                       20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96};
+inline constexpr std::array<int, 23> kWindowLengths = {
+    4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96};
 inline constexpr std::int64_t kLongestWindow = kWindowLengths.back();
 // Frames after a window that its features use.
 inline constexpr std::int64_t kGradualContext = 6;
@@ -42,7 +64,11 @@ struct GradualCandidate {
   GradualFeatures features;
 };
 
-// The windows that end at `after` and pass for a linear blend of their ends.
-void find_gradual(History& history, std::int64_t after, std::vector<GradualCandidate>& out);
+// The features before this one cost little; the gate looks at them alone.
+inline constexpr std::size_t kCheapGradualFeatures = 22;
+
+// The windows that end at `after`, pass for a linear blend of their ends and get through the gate.
+void find_gradual(History& history, std::int64_t after, const Ensemble& gate,
+                  std::vector<GradualCandidate>& out);
 
 }  // namespace clips::scenecut

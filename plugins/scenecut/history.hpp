@@ -45,7 +45,9 @@ class History {
     float structure = -1;
     BlockMatch match{-1, 0, 0, 0};
   };
-  static std::size_t slot(std::int64_t frame) { return static_cast<std::size_t>(frame % kCapacity); }
+  static std::size_t slot(std::int64_t frame) {
+    return static_cast<std::size_t>(frame % kCapacity);
+  }
   std::int64_t clamped(std::int64_t frame, std::int64_t low) const {
     return std::clamp(frame, std::min(low, last_), last_);
   }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "simd.hpp"
 
@@ -93,9 +94,9 @@ float shifted_distance(const Map& a, const Map& b) {
       const std::int16_t* to =
           b.values.data() + (top - dy) * Picture::kSmallPadded + Picture::kShiftX - dx;
       best = std::max(
-          best, normalised(product(from, to, bottom - top),
-                           energy_of(a.energy, left, top, right, bottom),
-                           energy_of(b.energy, left - dx, top - dy, right - dx, bottom - dy)));
+          best,
+          normalised(product(from, to, bottom - top), energy_of(a.energy, left, top, right, bottom),
+                     energy_of(b.energy, left - dx, top - dy, right - dx, bottom - dy)));
     }
   }
   return 1 - best;
@@ -107,8 +108,8 @@ void sum_squares(const std::array<std::int16_t, Picture::kSmallPadded * kSh>& va
   for (int r = 0; r < kSh; ++r) {
     std::int32_t along = 0;
     for (int c = 0; c < kSw; ++c) {
-      const int value = values[static_cast<std::size_t>(r * Picture::kSmallPadded +
-                                                        Picture::kShiftX + c)];
+      const int value =
+          values[static_cast<std::size_t>(r * Picture::kSmallPadded + Picture::kShiftX + c)];
       along += value * value;
       const auto at = static_cast<std::size_t>((r + 1) * (kSw + 1) + c + 1);
       table[at] = table[at - (kSw + 1)] + along;
@@ -116,9 +117,17 @@ void sum_squares(const std::array<std::int16_t, Picture::kSmallPadded * kSh>& va
   }
 }
 
-// Integer square root of a value below 2^16, the same everywhere.
-int root(int value) {
-  return static_cast<int>(std::sqrt(static_cast<float>(value)));
+using Row = std::array<float, kSw>;
+CLIPS_SIMD void normalise_row(const std::int16_t* values, const Row& counts, const Row& totals,
+                              const Row& squares, std::int16_t* out) {
+  for (int c = 0; c < kSw; ++c) {
+    const auto i = static_cast<std::size_t>(c);
+    const float mean = totals[i] / counts[i];
+    const float variance = squares[i] / counts[i] - mean * mean;
+    const float deviation = std::sqrt(variance > 0 ? variance : 0);
+    out[c] = static_cast<std::int16_t>(
+        static_cast<std::int32_t>(32 * (values[c] - mean) / (2 + deviation)));
+  }
 }
 
 // For every block of `b` the least sum of absolute differences to `a` over all shifts.
@@ -141,8 +150,8 @@ void search(const Picture& a, const Picture& b, std::array<std::int32_t, Picture
           for (int p = 0; p < kPairs; ++p) {
             const auto* left = reinterpret_cast<const __m128i*>(from + 16 * p);
             const auto* right = reinterpret_cast<const __m128i*>(to + 16 * p);
-            sum[p] = _mm_add_epi64(sum[p],
-                                   _mm_sad_epu8(_mm_loadu_si128(left), _mm_loadu_si128(right)));
+            sum[p] =
+                _mm_add_epi64(sum[p], _mm_sad_epu8(_mm_loadu_si128(left), _mm_loadu_si128(right)));
           }
           from += kPw;
           to += kW;
@@ -223,8 +232,8 @@ Picture::Picture(const Thumbnail& thumbnail) : image(thumbnail) {
     for (int r = 0; r < kCh / 2; ++r) {
       for (int c = 0; c < kCw / 2; ++c) {
         const std::uint8_t* at = plane->data() + 2 * r * kCw + 2 * c;
-        vector[next++] = static_cast<std::int16_t>(
-            2 * ((at[0] + at[1] + at[kCw] + at[kCw + 1] + 2) >> 2));
+        vector[next++] =
+            static_cast<std::int16_t>(2 * ((at[0] + at[1] + at[kCw] + at[kCw + 1] + 2) >> 2));
       }
     }
   }
@@ -251,28 +260,30 @@ Picture::Picture(const Thumbnail& thumbnail) : image(thumbnail) {
     }
   }
   // Surroundings: 9x7 pixels of the small luma. 2 is added to the deviation, so that the noise of
-  // a flat or black surface stays small.
+  // a flat or black surface stays small. Single IEEE operations: the same on every path.
   for (int r = 0; r < kSh; ++r) {
     const int top = std::max(0, r - 3);
     const int bottom = std::min(kSh, r + 4);
+    std::array<float, kSw> counts, totals, square_totals;
     for (int c = 0; c < kSw; ++c) {
       const int left = std::max(0, c - 4);
       const int right = std::min(kSw, c + 5);
-      const int count = (bottom - top) * (right - left);
-      const int total = energy_of(sums, left, top, right, bottom);
-      const int square = energy_of(squares_table, left, top, right, bottom);
-      const int variance = (square - total * total / count) / count;
-      const int value = vector[static_cast<std::size_t>(r * kSw + c)];
-      structure[static_cast<std::size_t>(r * kSmallPadded + kShiftX + c)] =
-          static_cast<std::int16_t>(32 * (value * count - total) / (count * (2 + root(variance))));
+      const auto i = static_cast<std::size_t>(c);
+      counts[i] = static_cast<float>((bottom - top) * (right - left));
+      totals[i] = static_cast<float>(energy_of(sums, left, top, right, bottom));
+      square_totals[i] = static_cast<float>(energy_of(squares_table, left, top, right, bottom));
     }
+    normalise_row(vector.data() + r * kSw, counts, totals, square_totals,
+                  structure.data() + r * kSmallPadded + kShiftX);
   }
   sum_squares(centred, energy);
   sum_squares(structure, structure_energy);
 
   luma_histogram.fill(0);
   chroma_histogram.fill(0);
-  const auto share = [](std::uint16_t* bins, int last, int value, int width) {
+  const auto share = []<int width>(std::integral_constant<int, width>, std::uint16_t* bins,
+                                   int value) {
+    constexpr int last = 256 / width - 1;
     const int shifted = value + width / 2;
     int bin = shifted / width;
     int part = shifted % width;
@@ -284,14 +295,15 @@ Picture::Picture(const Thumbnail& thumbnail) : image(thumbnail) {
     const int below = bin ? bin - 1 : 0;
     bins[below] = static_cast<std::uint16_t>(bins[below] + width - part);
   };
-  for (int i = 0; i < kW * kH; ++i) share(luma_histogram.data(), 31, y[i], 8);
+  for (int i = 0; i < kW * kH; ++i)
+    share(std::integral_constant<int, 8>{}, luma_histogram.data(), y[i]);
   std::int32_t chroma_sum[2] = {};
   std::int32_t chroma_squares = 0;
   for (std::size_t i = 0; i < image.u.size(); ++i) {
     const int u = image.u[i];
     const int v = image.v[i];
-    share(chroma_histogram.data(), 15, u, 16);
-    share(chroma_histogram.data() + 16, 15, v, 16);
+    share(std::integral_constant<int, 16>{}, chroma_histogram.data(), u);
+    share(std::integral_constant<int, 16>{}, chroma_histogram.data() + 16, v);
     chroma_sum[0] += u;
     chroma_sum[1] += v;
     chroma_squares += u * u + v * v;
@@ -378,8 +390,8 @@ BlockMatch match_blocks(const Picture& a, const Picture& b) {
       // remain; blocks with more texture than 10 a pixel count alike.
       const auto w = static_cast<float>(std::min(most, 480));
       const bool change = 2 * best[at] > most + 144;
-      const auto quarter = static_cast<std::size_t>(
-          1 + (by >= Picture::kBlockRows / 2) * 2 + (bx >= Picture::kBlockColumns / 2));
+      const auto quarter = static_cast<std::size_t>(1 + (by >= Picture::kBlockRows / 2) * 2 +
+                                                    (bx >= Picture::kBlockColumns / 2));
       const auto third = static_cast<std::size_t>(5 + by / 2);
       for (const std::size_t k : {std::size_t{0}, quarter, third}) {
         weight[k] += w;
@@ -393,9 +405,9 @@ BlockMatch match_blocks(const Picture& a, const Picture& b) {
   };
   BlockMatch out;
   out.changed = share(0, Picture::kBlocks);
-  out.residual =
-      static_cast<float>(residual) / static_cast<float>(texture + 48 * Picture::kBlocks);
-  out.quarter = std::min(std::min(share(1, 12), share(2, 12)), std::min(share(3, 12), share(4, 12)));
+  out.residual = static_cast<float>(residual) / static_cast<float>(texture + 48 * Picture::kBlocks);
+  out.quarter =
+      std::min(std::min(share(1, 12), share(2, 12)), std::min(share(3, 12), share(4, 12)));
   out.third = std::min(std::min(share(5, 16), share(6, 16)), share(7, 16));
   return out;
 }
@@ -422,9 +434,8 @@ BlockCorrelation correlate_blocks(const Picture& a, const Picture& b) {
       float best = -1;
       for (int dy = -1; dy <= 1; ++dy) {
         for (int dx = -1; dx <= 1; ++dx) {
-          const std::uint8_t* from = a.padded.data() +
-                                     (by * kBh + dy + Picture::kSearchY) * kPw + bx * kBw + dx +
-                                     Picture::kSearchX;
+          const std::uint8_t* from = a.padded.data() + (by * kBh + dy + Picture::kSearchY) * kPw +
+                                     bx * kBw + dx + Picture::kSearchX;
           std::int32_t sum_a = 0;
           std::int32_t square_a = 0;
           std::int32_t both = 0;

@@ -163,7 +163,7 @@ std::optional<PixelFormat> pixel_format_from_name(std::string_view name) noexcep
 }
 
 std::size_t tight_layout(FrameView& frame, const std::uint8_t* data) noexcept {
-  const Layout& layout = kLayouts[static_cast<std::size_t>(frame.format)];
+  const Layout& layout = layout_of(frame.format);
   std::size_t offset = 0;
   for (std::uint8_t plane = 0; plane < 3; ++plane) {
     std::size_t row = 0;

@@ -47,8 +47,8 @@ struct FrameView {
   bool interlaced = false;
 };
 
-// Points the planes of `frame` (format and size set) into a picture at `data` that is stored without
-// padding, plane after plane, as FFmpeg's rawvideo stores it; returns its size in bytes.
+// Points the planes of `frame` (format and size set) into a picture at `data` that is stored
+// without padding, plane after plane, as FFmpeg's rawvideo stores it; returns its size in bytes.
 std::size_t tight_layout(FrameView& frame, const std::uint8_t* data) noexcept;
 
 // What the analysis sees of a picture: area averages, 8 bits. Luma and chroma have the meaning of

@@ -264,14 +264,21 @@ class Maker:
         if r.rand() < 0.2:
             y += r.randn(*y.shape) * r.uniform(0.5, 3)
         index = numpy.arange(n)
-        if r.rand() < 0.1:  # repeated frames
+        style = r.rand()
+        if style < 0.08:  # repeated frames
             every = r.randint(2, 6)
             index = numpy.sort(numpy.concatenate([index, index[::every]]))
-        first = {}
-        last = {}
-        for new, old in enumerate(index):
-            first.setdefault(int(old), new)
-            last[int(old)] = new
+        elif style < 0.13:  # a slow camera on a fast stream
+            index = numpy.repeat(index, r.randint(2, 5))
+        elif style < 0.2 and not gradual:  # a stream that halts: held frames, then the present one
+            a = r.randint(n)
+            b = min(n, a + r.randint(20, 80))
+            hold = r.randint(2, 9)
+            index[a:b] = a + (index[a:b] - a) // hold * hold
+        # Where an old frame begins and ends to be seen.
+        first = [int(i) for i in numpy.minimum(numpy.searchsorted(index, range(n)), len(index) - 1)]
+        last = [int(i) for i in
+                numpy.maximum(numpy.searchsorted(index, range(n), side='right') - 1, 0)]
         joined = [[first[a], last[min(n - 1, b)]] for a, b in gradual]
         jumped = [[first[a], last[min(n - 1, b)]] for a, b in jumps]
         thumbs = pack([p[index] for p in (y, u, v)])

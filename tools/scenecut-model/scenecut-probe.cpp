@@ -9,6 +9,8 @@
 
 #include "cuts.hpp"
 #include "detector.hpp"
+#include "gradual.hpp"
+#include "model.hpp"
 
 namespace {
 using namespace clips::scenecut;
@@ -58,6 +60,88 @@ int cut_candidates() {
   while (next <= history.last()) measure();
   return 0;
 }
+
+// Windows that may be gradual transitions: first and last frame, then features.
+int gradual_candidates() {
+  History history;
+  Thumbnail t;
+  std::int64_t next = 1;
+  std::vector<GradualCandidate> found;
+  const auto measure = [&] {
+    found.clear();
+    find_gradual(history, next++, Ensemble{}, found);
+    for (const GradualCandidate& candidate : found) {
+      const float ends[] = {static_cast<float>(candidate.window.before),
+                            static_cast<float>(candidate.window.after)};
+      std::fwrite(ends, sizeof ends, 1, stdout);
+      std::fwrite(candidate.features.data(), sizeof(float), candidate.features.size(), stdout);
+    }
+  };
+  while (read_thumbnail(t)) {
+    history.push(t);
+    if (history.last() - next >= kGradualContext) measure();
+  }
+  while (next <= history.last()) measure();
+  return 0;
+}
+
+// A model as fit.py writes it for its folds: for each of the three ensembles bias, scale, offset
+// and the number of trees, then seven features, seven thresholds and eight leaves a tree, all as
+// text.
+class ModelFile {
+ public:
+  bool read(const char* path) {
+    std::FILE* file = std::fopen(path, "r");
+    if (!file) return false;
+    bool ok = true;
+    Ensemble* const ensembles[] = {&model.cut, &model.gradual_gate, &model.gradual};
+    for (std::size_t e = 0; e < 3 && ok; ++e) {
+      Ensemble& ensemble = *ensembles[e];
+      int count = 0;
+      ok = std::fscanf(file, "%f %f %f %d", &ensemble.bias, &ensemble.scale, &ensemble.offset,
+                       &count) == 4 &&
+           count >= 0 && count < 100000;
+      if (!ok) break;
+      trees_[e].resize(static_cast<std::size_t>(count));
+      for (Tree& tree : trees_[e]) {
+        for (auto& feature : tree.feature) {
+          int value = 0;
+          ok = ok && std::fscanf(file, "%d", &value) == 1 && value >= 0 && value < 256;
+          feature = static_cast<std::uint8_t>(value);
+        }
+        for (float& value : tree.threshold) ok = ok && std::fscanf(file, "%f", &value) == 1;
+        for (float& value : tree.leaf) ok = ok && std::fscanf(file, "%f", &value) == 1;
+      }
+      ensemble.trees = trees_[e];
+    }
+    std::fclose(file);
+    return ok;
+  }
+  Model model;
+
+ private:
+  std::vector<Tree> trees_[3];
+};
+
+// One line a boundary: kind, frame, first and last frame, score.
+int detect(double threshold, const Model& model) {
+  Detector detector({.threshold = threshold}, model);
+  Thumbnail t;
+  const auto print = [&] {
+    for (const Boundary& b : detector.take())
+      std::printf("%s %llu %llu %llu %.4f\n", std::string(name_of(b.kind)).c_str(),
+                  static_cast<unsigned long long>(b.frame),
+                  static_cast<unsigned long long>(b.start_frame),
+                  static_cast<unsigned long long>(b.end_frame), b.score);
+  };
+  while (read_thumbnail(t)) {
+    detector.push(t);
+    print();
+  }
+  detector.finish();
+  print();
+  return 0;
+}
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,5 +150,13 @@ int main(int argc, char** argv) {
     return thumbnails(argv[2], static_cast<std::uint32_t>(std::atoi(argv[3])),
                       static_cast<std::uint32_t>(std::atoi(argv[4])));
   if (verb == "cut-candidates" && argc == 2) return cut_candidates();
+  if (verb == "gradual-candidates" && argc == 2) return gradual_candidates();
+  if (verb == "detect" && argc >= 3) {
+    if (argc == 3) return detect(std::atof(argv[2]), default_model());
+    ModelFile file;
+    if (file.read(argv[3])) return detect(std::atof(argv[2]), file.model);
+    std::fprintf(stderr, "cannot read the model %s\n", argv[3]);
+    return 1;
+  }
   return 2;
 }
