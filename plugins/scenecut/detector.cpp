@@ -66,7 +66,7 @@ std::string_view name_of(Kind kind) noexcept {
 
 class Detector::Analysis {
  public:
-  Analysis(Params params, const Model& model)
+  Analysis(Params params, const BoundaryModel& model)
       : params_(params),
         model_(&model),
         threshold_(
@@ -92,7 +92,7 @@ class Detector::Analysis {
 
   std::vector<Boundary> take() { return std::exchange(out_, {}); }
   const Params& params() const { return params_; }
-  const Model& model() const { return *model_; }
+  const BoundaryModel& model() const { return *model_; }
   std::int64_t frames() const { return history_.last() + 1; }
   std::int64_t decided_until() const { return decided_until_; }
 
@@ -266,7 +266,7 @@ class Detector::Analysis {
   }
 
   Params params_;
-  const Model* model_;
+  const BoundaryModel* model_;
   float threshold_;
   History history_;
   std::deque<Look> looks_;
@@ -284,7 +284,7 @@ class Detector::Analysis {
 };
 
 Detector::Detector(Params params) : Detector(params, default_model()) {}
-Detector::Detector(Params params, const Model& model)
+Detector::Detector(Params params, const BoundaryModel& model)
     : analysis_(std::make_unique<Analysis>(params, model)) {}
 Detector::~Detector() = default;
 Detector::Detector(Detector&&) noexcept = default;

@@ -11,7 +11,7 @@
 
 namespace clips::scenecut {
 
-struct Model;
+struct BoundaryModel;
 
 enum class Kind : std::uint8_t { kCut, kDissolve, kFade };
 
@@ -53,7 +53,7 @@ class Detector {
 
   explicit Detector(Params params = {});
   // With another model, which must outlive the detector: for fitting.
-  Detector(Params params, const Model& model);
+  Detector(Params params, const BoundaryModel& model);
   ~Detector();
   Detector(Detector&&) noexcept;
   Detector& operator=(Detector&&) noexcept;

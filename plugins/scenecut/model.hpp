@@ -39,7 +39,7 @@ struct Ensemble {
   }
 };
 
-struct Model {
+struct BoundaryModel {
   Ensemble cut;
   // Few trees on the cheap features first; most windows end there.
   Ensemble gradual_gate;
@@ -47,6 +47,6 @@ struct Model {
 };
 
 // The model that tools/scenecut-model/fit.py fitted; model_data.cpp says on what.
-const Model& default_model();
+const BoundaryModel& default_model();
 
 }  // namespace clips::scenecut

@@ -1534,8 +1534,8 @@ constexpr Tree kGradual[] = {
 
 }  // namespace
 
-const Model& default_model() {
-  static constexpr Model model{
+const BoundaryModel& default_model() {
+  static constexpr BoundaryModel model{
       .cut = {kCut, -1.45866394F, 0.943824589F, 0.362316579F},
       .gradual_gate = {kGradualGate, -3.6837821F, 1.0F, 0.0F},
       .gradual = {kGradual, -3.6837821F, 1.0588007F, 0.468611747F},

@@ -227,8 +227,8 @@ def cpp(model, sources):
             out.append('     {' + numbers(threshold, real) + '},')
             out.append('     {' + numbers(leaf, real) + '}},')
         out += ['};', '']
-    out += ['}  // namespace', '', 'const Model& default_model() {',
-            '  static constexpr Model model{']
+    out += ['}  // namespace', '', 'const BoundaryModel& default_model() {',
+            '  static constexpr BoundaryModel model{']
     for name, ensemble in zip(('kCut', 'kGradualGate', 'kGradual'), model):
         out.append(f'      .{name[1].lower() + name[2:] if name != "kGradualGate" else "gradual_gate"}'
                    f' = {{{name}, {real(ensemble.bias)}, {real(ensemble.scale)}, '

@@ -117,14 +117,14 @@ class ModelFile {
     std::fclose(file);
     return ok;
   }
-  Model model;
+  BoundaryModel model;
 
  private:
   std::vector<Tree> trees_[3];
 };
 
 // One line a boundary: kind, frame, first and last frame, score.
-int detect(double threshold, const Model& model) {
+int detect(double threshold, const BoundaryModel& model) {
   Detector detector({.threshold = threshold}, model);
   Thumbnail t;
   const auto print = [&] {
