@@ -18,17 +18,18 @@
  * Limits: nothing can be read before EOS; 10 000 parts, which grow with the object unless
  * `faststart=false`; EOS after an ERROR of any element of the pipeline is not success.
  *
- * Element message `part-done` for each part: `uri` (string), `part-number` (uint), `bytes` (uint64),
- * `etag` (string). Element message `published` before EOS, once an object: `uri` (string), `bytes`
- * (uint64), `etag` (string, without quotes), `version-id` (string, empty if the bucket keeps no
- * versions), `index` (uint64), `partial` (boolean, only with `on-error=complete`).
+ * Element message `part-done` for each part: `uri` (string), `part-number` (uint), `bytes`
+ * (uint64), `etag` (string). Element message `published` before EOS, once an object: `uri`
+ * (string), `bytes` (uint64), `etag` (string, without quotes), `version-id` (string, empty if the
+ * bucket keeps no versions), `index` (uint64), `partial` (boolean, only with `on-error=complete`).
  *
  * ## Example pipelines
  * |[
  * gst-launch-1.0 videotestsrc num-buffers=300 ! x264enc ! mp4mux ! s3sink uri=s3://bucket/a.mp4
  * ]| A progressive MP4. Credentials come from the environment, ~/.aws or the machine's role.
  * |[
- * gst-launch-1.0 videotestsrc num-buffers=5 ! jpegenc ! s3sink next-file=buffer uri=s3://bucket/still-{index:03}.jpg
+ * gst-launch-1.0 videotestsrc num-buffers=5 ! jpegenc ! s3sink next-file=buffer
+ * uri=s3://bucket/still-{index:03}.jpg
  * ]| Five objects.
  */
 #include "gsts3sink.h"
@@ -259,8 +260,8 @@ GstFlowReturn fail(gpointer self, const WriteFailure& failure) {
 
 // Messages
 
-void post_published(gpointer self, const std::string& uri, std::uint64_t index,
-                    std::uint64_t bytes, const Stored& stored, bool partial) {
+void post_published(gpointer self, const std::string& uri, std::uint64_t index, std::uint64_t bytes,
+                    const Stored& stored, bool partial) {
   const std::string shown = clips::display_name(uri);
   GST_INFO_OBJECT(self, "published %s, %" G_GUINT64_FORMAT " bytes", shown.c_str(), bytes);
   GstStructure* fields = gst_structure_new(
@@ -276,13 +277,12 @@ void post_part_done(GstElement* self, const std::string& uri, const ObjectWriter
   GST_DEBUG_OBJECT(self, "part %d of %s is stored, %" G_GUINT64_FORMAT " bytes", part.number,
                    uri.c_str(), part.bytes);
   gst_element_post_message(
-      self,
-      gst_message_new_element(
-          GST_OBJECT_CAST(self),
-          gst_structure_new("part-done", "uri", G_TYPE_STRING, uri.c_str(), "part-number",
-                            G_TYPE_UINT, static_cast<guint>(part.number), "bytes", G_TYPE_UINT64,
-                            part.bytes, "etag", G_TYPE_STRING, unquoted(part.etag).c_str(),
-                            nullptr)));
+      self, gst_message_new_element(
+                GST_OBJECT_CAST(self),
+                gst_structure_new("part-done", "uri", G_TYPE_STRING, uri.c_str(), "part-number",
+                                  G_TYPE_UINT, static_cast<guint>(part.number), "bytes",
+                                  G_TYPE_UINT64, part.bytes, "etag", G_TYPE_STRING,
+                                  unquoted(part.etag).c_str(), nullptr)));
 }
 
 // The object
@@ -296,7 +296,8 @@ std::optional<Headers> headers_for(gpointer self, const std::string& key) {
   if (settings.content_type.empty()) settings.content_type = "application/octet-stream";
   auto headers = object_headers(settings);
   if (headers) return std::move(*headers);
-  fail(self, Error{.kind = ErrorKind::settings, .reason = headers.error()}, object_uri(state.object));
+  fail(self, Error{.kind = ErrorKind::settings, .reason = headers.error()},
+       object_uri(state.object));
   return std::nullopt;
 }
 
@@ -326,10 +327,8 @@ std::shared_ptr<ObjectWriter> need_writer(gpointer self) {
   auto store = std::make_shared<ClientStore>(p.client, p.state.object);
   p.writer = std::make_shared<ObjectWriter>(
       std::move(store), std::move(options),
-      [element = clips::ElementRef::retain(GST_ELEMENT_CAST(self)),
-       uri = uri_of(self)](const ObjectWriter::PartDone& part) {
-        post_part_done(element.get(), uri, part);
-      });
+      [element = clips::ElementRef::retain(GST_ELEMENT_CAST(self)), uri = uri_of(self)](
+          const ObjectWriter::PartDone& part) { post_part_done(element.get(), uri, part); });
   if (p.asked_seekable) p.writer->set_rewritable();
   if (p.interrupted) p.writer->interrupt();
   return p.writer;
@@ -340,9 +339,10 @@ GstFlowReturn write(GstBaseSink* self, GstBuffer* buffer) {
   if (!writer) return GST_FLOW_ERROR;
   const clips::BufferMap map(buffer, GST_MAP_READ);
   if (!map) {
-    return fail(self, Error{.kind = ErrorKind::settings,
-                            .reason = "the memory of a buffer cannot be read; put a download "
-                                      "element before this sink"},
+    return fail(self,
+                Error{.kind = ErrorKind::settings,
+                      .reason = "the memory of a buffer cannot be read; put a download "
+                                "element before this sink"},
                 object_uri(priv(self).state.object));
   }
   std::span<const std::byte> rest(reinterpret_cast<const std::byte*>(map.data()), map.size());
@@ -400,9 +400,10 @@ GstFlowReturn write_one_object(GstBaseSink* self, GstBuffer* buffer) {
   auto& state = priv(self).state;
   if (state.name_template->needs_pts() && !GST_BUFFER_PTS_IS_VALID(buffer)) {
     state.failed = true;
-    GST_ELEMENT_ERROR(self, STREAM, FORMAT,
-                      ("A buffer has no timestamp, so {pts} cannot stand in its name. Use {index}."),
-                      ("buffer %" G_GUINT64_FORMAT, state.buffers));
+    GST_ELEMENT_ERROR(
+        self, STREAM, FORMAT,
+        ("A buffer has no timestamp, so {pts} cannot stand in its name. Use {index}."),
+        ("buffer %" G_GUINT64_FORMAT, state.buffers));
     return GST_FLOW_ERROR;
   }
   ObjectName object = state.object;
@@ -411,9 +412,10 @@ GstFlowReturn write_one_object(GstBaseSink* self, GstBuffer* buffer) {
   if (!headers) return GST_FLOW_ERROR;
   const auto owner = std::make_shared<MappedBuffer>(buffer);
   if (!owner->map) {
-    return fail(self, Error{.kind = ErrorKind::settings,
-                            .reason = "the memory of a buffer cannot be read; put a download "
-                                      "element before this sink"},
+    return fail(self,
+                Error{.kind = ErrorKind::settings,
+                      .reason = "the memory of a buffer cannot be read; put a download "
+                                "element before this sink"},
                 object_uri(object));
   }
   Body body;
@@ -512,7 +514,8 @@ void complete_partial(GstElement* self, ObjectWriter& writer) {
     fail(self, finished.error());
   } else if (*finished) {
     state.published = true;
-    post_published(self, object_uri(state.object), 0, (*finished)->bytes, (*finished)->stored, true);
+    post_published(self, object_uri(state.object), 0, (*finished)->bytes, (*finished)->stored,
+                   true);
   }
 }
 
@@ -526,7 +529,7 @@ void drop_writer(GstElement* self, bool may_complete) {
     complete_partial(self, *writer);
   // The client logs in the element's name, so the element lives as long.
   writer->close(on_error == OnError::keep && may_complete ? ObjectWriter::Unfinished::keep
-                                                         : ObjectWriter::Unfinished::abort,
+                                                          : ObjectWriter::Unfinished::abort,
                 kStopPatience,
                 std::make_shared<clips::ElementRef>(clips::ElementRef::retain(self)));
   const clips::MutexLock lock(p.mutex);
@@ -557,7 +560,8 @@ void close(GstElement* self) {
 
 // Not start() and stop(): where start() fails the base class adds a second error of its own.
 GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
-  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !open(self)) return GST_STATE_CHANGE_FAILURE;
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !open(self))
+    return GST_STATE_CHANGE_FAILURE;
   const auto result = GST_ELEMENT_CLASS(parent_class)->change_state(self, transition);
   const bool failed_to_pause =
       transition == GST_STATE_CHANGE_READY_TO_PAUSED && result == GST_STATE_CHANGE_FAILURE;
@@ -730,13 +734,13 @@ GstStructure* make_stats(gpointer self) {
     if (p.client) client = p.client->stats();
   }
   const auto progress = writer ? writer->progress() : ObjectWriter::Progress{};
-  return gst_structure_new(
-      "s3sink-stats", "bytes-written", G_TYPE_UINT64, progress.bytes_written, "bytes-stored",
-      G_TYPE_UINT64, progress.bytes_stored, "bytes-retained", G_TYPE_UINT64,
-      progress.bytes_retained, "parts-stored", G_TYPE_UINT64, progress.parts_stored,
-      "parts-in-flight", G_TYPE_UINT, progress.parts_in_flight, "bytes-sent", G_TYPE_UINT64,
-      client.bytes_sent, "requests", G_TYPE_UINT64, client.requests, "retries", G_TYPE_UINT64,
-      client.retries, nullptr);
+  return gst_structure_new("s3sink-stats", "bytes-written", G_TYPE_UINT64, progress.bytes_written,
+                           "bytes-stored", G_TYPE_UINT64, progress.bytes_stored, "bytes-retained",
+                           G_TYPE_UINT64, progress.bytes_retained, "parts-stored", G_TYPE_UINT64,
+                           progress.parts_stored, "parts-in-flight", G_TYPE_UINT,
+                           progress.parts_in_flight, "bytes-sent", G_TYPE_UINT64, client.bytes_sent,
+                           "requests", G_TYPE_UINT64, client.requests, "retries", G_TYPE_UINT64,
+                           client.retries, nullptr);
 }
 
 void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspec) {
@@ -911,7 +915,9 @@ void finalize(GObject* self) {
 
 // URI handler
 
-GstURIType uri_get_type(GType) { return GST_URI_SINK; }
+GstURIType uri_get_type(GType) {
+  return GST_URI_SINK;
+}
 
 const gchar* const* uri_get_protocols(GType) {
   static const gchar* protocols[] = {"s3", nullptr};
@@ -932,8 +938,8 @@ gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error) {
 
 void install_properties(GObjectClass* klass) {
   const Settings defaults;
-  constexpr auto flags =
-      static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY);
+  constexpr auto flags = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                  GST_PARAM_MUTABLE_READY);
   const auto text = [&](guint id, const char* name, const char* nick, const char* blurb) {
     g_object_class_install_property(klass, id,
                                     g_param_spec_string(name, nick, blurb, nullptr, flags));
@@ -1037,9 +1043,9 @@ static void gst_clips_s3_sink_class_init(GstClipsS3SinkClass* klass) {
   object_class->finalize = finalize;
   install_properties(object_class);
 
-  gst_element_class_set_static_metadata(
-      element_class, "S3 sink", "Sink/Network",
-      "Writes an object to S3 that appears when it is complete", "The gst-plugins-clips developers");
+  gst_element_class_set_static_metadata(element_class, "S3 sink", "Sink/Network",
+                                        "Writes an object to S3 that appears when it is complete",
+                                        "The gst-plugins-clips developers");
   static GstStaticPadTemplate sink_template =
       GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
   gst_element_class_add_static_pad_template(element_class, &sink_template);
