@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "cutter.hpp"
+
+#include "nal.hpp"
+
+namespace clips::cut {
+
+namespace {
+
+std::string code_name(uint32_t code) {
+  std::string name;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    const auto c = static_cast<char>(code >> shift);
+    name += c >= 32 && c < 127 ? c : '?';
+  }
+  return name;
+}
+
+const char* kind_name(TrackKind kind) {
+  switch (kind) {
+    case TrackKind::Video:
+      return "video";
+    case TrackKind::Audio:
+      return "audio";
+    case TrackKind::Text:
+      return "text";
+    default:
+      return "other";
+  }
+}
+
+bool encrypted(uint32_t codec) {
+  return codec == fourcc("encv") || codec == fourcc("enca") || codec == fourcc("enct") ||
+         codec == fourcc("drmi") || codec == fourcc("drms");
+}
+
+// The one sample description of the packets [first, end), or the error that there are several.
+Result<uint32_t> one_description(const Track& track, uint64_t first, uint64_t end) {
+  if (track.descriptions.size() == 1) return 1;
+  uint32_t used = 0;
+  bool mixed = false;
+  track.samples.each(first, end, [&](uint64_t, const Sample& s) {
+    mixed = used && s.description != used;
+    used = s.description;
+    return !mixed;
+  });
+  if (mixed)
+    return fail(Fault::Changed,
+                std::string("The parameters of the ") + kind_name(track.kind) +
+                    " track change inside the range. Cut at the change, or use mode=exact.",
+                "track " + std::to_string(track.id));
+  return used;
+}
+
+// Sound and subtitles for [first, end) of their media, copied.
+Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first, int64_t end) {
+  const auto range = find_packets(track, first, end);
+  if (!range) return std::nullopt;
+  const auto description = one_description(track, range->first_index, range->end_index);
+  if (!description) return tl::make_unexpected(description.error());
+  OutputTrack out;
+  out.source = &track;
+  out.timescale = track.timescale;
+  out.description = track.descriptions[*description - 1];
+  out.packets = TrackBuilder(track.timescale);
+  int64_t last = 0;
+  track.samples.each(range->first_index, range->end_index, [&](uint64_t, const Sample& s) {
+    out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, true, s.offset);
+    last = s.duration;
+    return true;
+  });
+  out.packets.finish(last);
+  out.delay = range->first - first;
+  out.media_start = range->first - out.packets.first_dts();
+  out.length = range->end - range->first;
+  return out;
+}
+
+class ClipMaker {
+ public:
+  ClipMaker(std::shared_ptr<const Movie> movie, ByteReader& reader, const Options& options,
+            Transcoder* transcoder)
+      : movie_(std::move(movie)),
+        reader_(reader),
+        options_(options),
+        transcoder_(transcoder),
+        writer_(movie_->container == Container::Mov ? Container::Mov : Container::Mp4,
+                options.moov_first) {}
+
+  Result<Clip> make() {
+    for (const Track& track : movie_->tracks)
+      if (encrypted(track.codec))
+        return fail(Fault::Unsupported, "The source is encrypted and cannot be cut.",
+                    "track " + std::to_string(track.id));
+    report_.warnings = movie_->notes;
+    const Track* video = movie_->video();
+    const auto done = video ? with_video(*video) : sound_only();
+    if (!done) return tl::make_unexpected(done.error());
+    writer_.finish();
+    if (writer_.source_end() > movie_->source_size)
+      return fail(Fault::Truncated,
+                  "The source is truncated: it ends before the range does. Fetch it again.",
+                  std::to_string(movie_->source_size) + " bytes of at least " +
+                      std::to_string(writer_.source_end()));
+    return Clip{movie_, std::move(writer_), std::move(report_)};
+  }
+
+ private:
+  Result<bool> with_video(const Track& video) {
+    auto wanted = find_pictures(*movie_, video, options_.request);
+    if (!wanted) return tl::make_unexpected(wanted.error());
+    PictureRange range = *wanted;
+    const auto mode = choose(video, range);
+    if (!mode) return tl::make_unexpected(mode.error());
+    report_.mode = *mode;
+    if (*mode == Mode::Copy) {
+      auto snapped = snap_to_key(*movie_, video, options_.request, range);
+      if (!snapped) return tl::make_unexpected(snapped.error());
+      range = *snapped;
+    }
+    report_.has_pictures = true;
+    report_.start = stream_time(*movie_, video, range.first_pts);
+    report_.stop = stream_time(*movie_, video, range.end_pts);
+    report_.first_frame = range.first_frame;
+    report_.frames = range.frames;
+    report_.key_frame = stream_time(*movie_, video, range.key_pts);
+    report_.lead = range.lead;
+    report_.stop_past_end = range.stop_past_end;
+
+    const auto built = *mode == Mode::Copy || *mode == Mode::Edit
+                           ? copy_video(video, range)
+                           : encode_video(video, range, *mode);
+    if (!built) return built;
+    bool first_video = true;
+    for (const Track& track : movie_->tracks) {
+      if (track.kind == TrackKind::Video) {
+        if (!first_video) drop(track, "only the first video track is cut");
+        first_video = false;
+        continue;
+      }
+      const auto added = add_track(track, media_time_across(*movie_, video, range.first_pts, track),
+                                   media_time_across(*movie_, video, range.end_pts, track));
+      if (!added) return added;
+    }
+    return true;
+  }
+
+  Result<bool> sound_only() {
+    const Track* lead = nullptr;
+    for (const Track& track : movie_->tracks)
+      if (track.kind == TrackKind::Audio && !lead) lead = &track;
+    if (!lead) return fail(Fault::WrongType, "There is neither video nor audio in the source.");
+    const auto range = find_sound(*movie_, *lead, options_.request);
+    if (!range) return tl::make_unexpected(range.error());
+    report_.mode = options_.request.mode == Mode::Copy ? Mode::Copy : Mode::Edit;
+    report_.reason = "there is only sound, which is cut to the sample without re-encoding";
+    report_.start = stream_time(*movie_, *lead, range->first);
+    report_.stop = stream_time(*movie_, *lead, range->end);
+    report_.stop_past_end = range->stop_past_end;
+    for (const Track& track : movie_->tracks) {
+      const auto added = add_track(track, media_time_across(*movie_, *lead, range->first, track),
+                                   media_time_across(*movie_, *lead, range->end, track));
+      if (!added) return added;
+    }
+    return true;
+  }
+
+  void drop(const Track& track, const std::string& why) {
+    report_.warnings.push_back("Left out the " + std::string(kind_name(track.kind)) + " track " +
+                               std::to_string(track.id) + " (" + code_name(track.codec) +
+                               "): " + why + ".");
+  }
+
+  void say(const Track& track) {
+    report_.tracks.push_back(std::string(kind_name(track.kind)) + " " + code_name(track.codec));
+  }
+
+  Result<bool> add_track(const Track& track, int64_t first, int64_t end) {
+    if (track.kind == TrackKind::Other) {
+      drop(track, "it is neither picture, sound nor text");
+      return true;
+    }
+    if (!track.edit_fault.empty())
+      return fail(Fault::Unsupported,
+                  "The source has an edit list that cannot be cut: " + track.edit_fault +
+                      ". Re-encode or remux the source first.",
+                  "track " + std::to_string(track.id));
+    auto copied = copy_track(track, first, end);
+    if (!copied) return tl::make_unexpected(copied.error());
+    if (!*copied) {
+      drop(track, "it has nothing in the range");
+      return true;
+    }
+    say(track);
+    writer_.add(std::move(**copied));
+    return true;
+  }
+
+  // Which of the modes cuts the range, and why.
+  Result<Mode> choose(const Track& video, const PictureRange& range) {
+    const Mode asked = options_.request.mode;
+    if (asked != Mode::Auto && asked != Mode::Smart) {
+      report_.reason = "as asked";
+      return asked;
+    }
+    const bool at_key = range.key_pts == range.first_pts;
+    bool closed = at_key;
+    if (at_key && !video.samples.all_sync()) {
+      const auto clean = starts_cleanly(video, range.key_index);
+      if (!clean) return tl::make_unexpected(clean.error());
+      closed = *clean;
+    }
+    if (asked == Mode::Auto && closed) {
+      report_.reason = "the range starts at a key frame that nothing refers across";
+      return Mode::Edit;
+    }
+    if (!is_avc(video.codec)) {
+      const std::string why = "smart cuts know H.264 only, not " + code_name(video.codec);
+      return fall_back(why, Mode::Exact);
+    }
+    report_.reason = asked == Mode::Smart ? "as asked" : "the range starts between key frames";
+    return Mode::Smart;
+  }
+
+  Result<Mode> fall_back(const std::string& why, Mode exact) {
+    report_.reason = why;
+    switch (options_.fallback) {
+      case Fallback::Exact:
+        return exact;
+      case Fallback::Copy:
+        return Mode::Edit;
+      default:
+        return fail(Fault::Unsupported, "The codec is unsupported for the mode: " + why + ".");
+    }
+  }
+
+  // Whether the key frame at `index` is one that no picture behind it refers across.
+  Result<bool> starts_cleanly(const Track& video, uint64_t index) {
+    const Sample sample = video.samples.at(index);
+    const auto format = nal_format(video.codec, video.descriptions[sample.description - 1]);
+    if (!format) return true;  // VP9, AV1, ProRes, MJPEG: key frames are always closed
+    if (sample.offset + sample.size > movie_->source_size)
+      return fail(Fault::Truncated,
+                  "The source is truncated: it ends before the range does. Fetch it again.");
+    const auto bytes = reader_.read(sample.offset, std::min<uint32_t>(sample.size, 64 << 10));
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    return key_kind(*format, *bytes) == KeyKind::Closed;
+  }
+
+  Result<bool> copy_video(const Track& video, const PictureRange& range) {
+    const auto description = one_description(video, range.key_index, range.last_index + 1);
+    if (!description) return tl::make_unexpected(description.error());
+    OutputTrack out;
+    out.source = &video;
+    out.timescale = video.timescale;
+    out.description = video.descriptions[*description - 1];
+    out.packets = TrackBuilder(video.timescale);
+    int64_t last = 0;
+    video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t, const Sample& s) {
+      if (s.pts < range.key_pts) return true;
+      out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
+      last = s.duration;
+      return true;
+    });
+    out.packets.finish(last);
+    out.media_start = range.first_pts - out.packets.first_dts();
+    out.length = range.end_pts - range.first_pts;
+    report_.frames_copied = range.frames;
+    report_.lead_hidden = report_.mode == Mode::Edit && range.lead > 0;
+    say(video);
+    writer_.add(std::move(out));
+    return true;
+  }
+
+  Result<bool> encode_video(const Track& video, const PictureRange& range, Mode mode) {
+    return fail(Fault::Unsupported, "Not built.");
+  }
+
+  std::shared_ptr<const Movie> movie_;
+  ByteReader& reader_;
+  const Options& options_;
+  Transcoder* transcoder_;
+  MovieWriter writer_;
+  Report report_;
+};
+
+}  // namespace
+
+const char* mode_name(Mode mode) {
+  switch (mode) {
+    case Mode::Copy:
+      return "copy";
+    case Mode::Edit:
+      return "edit";
+    case Mode::Smart:
+      return "smart";
+    case Mode::Exact:
+      return "exact";
+    default:
+      return "auto";
+  }
+}
+
+Result<Clip> make_clip(std::shared_ptr<const Movie> movie, ByteReader& reader,
+                       const Options& options, Transcoder* transcoder) {
+  return ClipMaker(std::move(movie), reader, options, transcoder).make();
+}
+
+}  // namespace clips::cut

@@ -1,0 +1,601 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/**
+ * SECTION:element-clipexport
+ * @title: clipexport
+ *
+ * A source of the bytes of one finished clip: the frames [start, stop) of the file at `uri`, with
+ * the sound that belongs to them to the sample, as an MP4 (or QuickTime, if the source is one)
+ * whose index stands in front.
+ *
+ * |[
+ * gst-launch-1.0 clipexport uri=file:///video.mp4 start=1801300000000 stop=1811300000000 \
+ *     ! filesink location=clip.mp4
+ * ]| cuts ten seconds out of an hour.
+ *
+ * Before the first byte the element message `clip-range` says what is really cut, and at the end
+ * `clip-done` what it cost. Fields, modes and errors: docs/elements/clipexport.md.
+ */
+#include "gstclipexport.h"
+
+#include <chrono>
+#include <new>
+
+#include "common/guard.hpp"
+#include "common/handles.hpp"
+#include "common/instance.hpp"
+#include "common/thread_annotations.hpp"
+#include "mp4index.hpp"
+#include "rangetypes.hpp"
+#include "urireader.hpp"
+
+GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
+#define GST_CAT_DEFAULT clip_export_debug
+
+namespace {
+
+using namespace clips;
+using namespace clips::cut;
+
+// What one step of the streaming thread hands on.
+constexpr uint64_t kStepBytes = 1 << 20;
+constexpr uint64_t kRemoteStepBytes = 256 << 10;
+constexpr size_t kStepBuffers = 256;
+// Bytes between two wanted stretches that are cheaper to read than to jump over.
+constexpr uint64_t kGapBytes = 16 << 10;
+constexpr uint64_t kRemoteGapBytes = 256 << 10;
+
+struct Settings {
+  std::string uri;
+  guint64 start = 0;
+  guint64 stop = GST_CLOCK_TIME_NONE;
+  gint64 start_frame = -1;
+  gint64 stop_frame = -1;
+  Mode mode = Mode::Auto;
+  Snap snap = Snap::Before;
+  guint64 tolerance = 500'000;
+  guint64 max_lead_in = GST_CLOCK_TIME_NONE;
+  Fallback fallback = Fallback::Exact;
+  bool faststart = true;
+};
+
+// Lives from start() to stop(); the streaming thread's alone, but for reader->cancel().
+struct State {
+  std::optional<Clip> clip;
+  std::chrono::steady_clock::time_point began;
+  bool head_sent = false, tail_sent = false;
+  size_t run = 0;         // the stretch being sent
+  uint64_t run_done = 0;  // bytes of it that are sent
+  uint64_t position = 0;  // in the output
+  BufferRef block;        // what was read last, at block_offset of the source
+  uint64_t block_offset = 0;
+};
+
+struct Private {
+  // Guards settings, results and the pointer to the reader; held for moments only, never while a
+  // reader works.
+  Mutex mutex;
+  Settings settings CLIPS_GUARDED_BY(mutex);
+  guint64 actual_start CLIPS_GUARDED_BY(mutex) = GST_CLOCK_TIME_NONE;
+  guint64 actual_stop CLIPS_GUARDED_BY(mutex) = GST_CLOCK_TIME_NONE;
+  guint64 actual_frames CLIPS_GUARDED_BY(mutex) = 0;
+  guint64 total_size CLIPS_GUARDED_BY(mutex) = 0;
+  std::shared_ptr<UriReader> reader CLIPS_GUARDED_BY(mutex);
+  bool unlocked CLIPS_GUARDED_BY(mutex) = false;
+  State state;
+};
+
+enum Property : guint {
+  kUri = 1,
+  kStart,
+  kStop,
+  kStartFrame,
+  kStopFrame,
+  kMode,
+  kSnap,
+  kTolerance,
+  kMaxLeadIn,
+  kFallback,
+  kFaststart,
+  kActualStart,
+  kActualStop,
+  kActualFrames,
+};
+
+guint source_setup_signal = 0;
+
+GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
+                            GST_STATIC_CAPS("video/quicktime, variant=(string){ iso, apple }"));
+
+Options options_of(const Settings& settings) {
+  Options options;
+  options.request.mode = settings.mode;
+  options.request.snap = settings.snap;
+  options.request.start = settings.start;
+  if (settings.stop != GST_CLOCK_TIME_NONE) options.request.stop = settings.stop;
+  options.request.start_frame = settings.start_frame;
+  options.request.stop_frame = settings.stop_frame;
+  options.request.tolerance = settings.tolerance;
+  if (settings.max_lead_in != GST_CLOCK_TIME_NONE)
+    options.request.max_lead_in = settings.max_lead_in;
+  options.fallback = settings.fallback;
+  options.moov_first = settings.faststart;
+  return options;
+}
+
+}  // namespace
+
+struct _GstClipsClipExport {
+  GstPushSrc parent;
+};
+
+using GstClipsClipExportPrivate = Private;
+G_DEFINE_FINAL_TYPE_WITH_PRIVATE(GstClipsClipExport, gst_clips_clip_export, GST_TYPE_PUSH_SRC)
+
+namespace {
+
+Private& priv(GstClipsClipExport* self) {
+  return *static_cast<Private*>(gst_clips_clip_export_get_instance_private(self));
+}
+
+// A fresh reader that unlock() can reach.
+std::shared_ptr<UriReader> new_reader(Private& p) {
+  auto reader = std::make_shared<UriReader>();
+  MutexLock lock(p.mutex);
+  if (p.unlocked) reader->cancel();
+  p.reader = reader;
+  return reader;
+}
+
+Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
+  Settings settings;
+  {
+    MutexLock lock(p.mutex);
+    settings = p.settings;
+  }
+  if (settings.uri.empty())
+    return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
+  p.state = State{};
+  p.state.began = std::chrono::steady_clock::now();
+  const auto reader = new_reader(p);
+  const auto opened = reader->open(settings.uri, [self](GstElement* source) {
+    g_signal_emit(self, source_setup_signal, 0, source);
+  });
+  if (!opened) return opened;
+  const auto head = reader->read(0, 16, 4096);
+  if (!head) return tl::make_unexpected(head.error());
+  if (!looks_like_mp4(*head))
+    return fail(Fault::WrongType,
+                settings.uri + " is not an MP4 or QuickTime file, the containers that can be cut.");
+  auto movie = read_mp4(*reader);
+  if (!movie) return tl::make_unexpected(movie.error());
+  const Options options = options_of(settings);
+  auto clip =
+      make_clip(std::make_shared<const Movie>(std::move(*movie)), *reader, options, nullptr);
+  if (!clip) return tl::make_unexpected(clip.error());
+  for (const std::string& warning : clip->report.warnings)
+    GST_ELEMENT_WARNING(self, STREAM, NOT_IMPLEMENTED, ("%s", warning.c_str()), (nullptr));
+  const Report& report = clip->report;
+  {
+    MutexLock lock(p.mutex);
+    p.actual_start = static_cast<guint64>(std::max<int64_t>(0, report.start));
+    p.actual_stop = static_cast<guint64>(std::max<int64_t>(0, report.stop));
+    p.actual_frames = report.frames;
+    p.total_size = clip->writer.total_size();
+  }
+  GST_INFO_OBJECT(self, "cutting [%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ") with mode %s: %s",
+                  report.start, report.stop, mode_name(report.mode), report.reason.c_str());
+  gst_element_post_message(
+      GST_ELEMENT_CAST(self),
+      gst_message_new_element(GST_OBJECT_CAST(self), describe(report, options.request)));
+  const bool apple = clip->movie->container == Container::Mov;
+  const auto caps = CapsRef::adopt(gst_caps_new_simple("video/quicktime", "variant", G_TYPE_STRING,
+                                                       apple ? "apple" : "iso", nullptr));
+  p.state.clip.emplace(std::move(*clip));
+  gst_base_src_set_caps(GST_BASE_SRC_CAST(self), caps.get());
+  gst_element_post_message(GST_ELEMENT_CAST(self),
+                           gst_message_new_duration_changed(GST_OBJECT_CAST(self)));
+  return true;
+}
+
+BufferRef wrap(const Bytes& bytes) {
+  return BufferRef::adopt(gst_buffer_new_memdup(bytes.data(), bytes.size()));
+}
+
+// Makes sure that p.state.block holds the byte of the source at `offset`.
+Result<bool> load(UriReader& reader, State& state, uint64_t offset) {
+  if (state.block && offset >= state.block_offset &&
+      offset < state.block_offset + gst_buffer_get_size(state.block.get()))
+    return true;
+  const auto& runs = state.clip->writer.runs();
+  const uint64_t gap = reader.remote() ? kRemoteGapBytes : kGapBytes;
+  const uint64_t step = reader.remote() ? kRemoteStepBytes : kStepBytes;
+  // How far the source is wanted from here on without a jump.
+  uint64_t end = runs[state.run].offset + runs[state.run].length;
+  for (size_t i = state.run + 1; i < runs.size(); ++i) {
+    const Run& run = runs[i];
+    if (run.store != Store::Source) continue;
+    if (run.offset < end ? run.offset < offset : run.offset - end > gap) break;
+    end = std::max(end, run.offset + run.length);
+    if (!reader.remote() && end - offset >= step) break;
+  }
+  const uint64_t length = std::min(step, end - offset);
+  auto block = reader.read_buffer(offset, static_cast<size_t>(length), end - offset - length);
+  if (!block) return tl::make_unexpected(block.error());
+  if (gst_buffer_get_size(block->get()) < length)
+    return fail(Fault::Truncated, "The source is truncated: it ended inside the range.");
+  state.block = std::move(*block);
+  state.block_offset = offset;
+  return true;
+}
+
+// The next buffers of the clip; an empty list is its end.
+Result<Ref<GstBufferList>> next_buffers(UriReader& reader, State& state) {
+  auto list = Ref<GstBufferList>::adopt(gst_buffer_list_new());
+  uint64_t bytes = 0;
+  const auto push = [&](BufferRef buffer) {
+    const gsize size = gst_buffer_get_size(buffer.get());
+    GST_BUFFER_OFFSET(buffer.get()) = state.position;
+    state.position += size;
+    GST_BUFFER_OFFSET_END(buffer.get()) = state.position;
+    bytes += size;
+    gst_buffer_list_add(list.get(), buffer.release());
+  };
+  const MovieWriter& writer = state.clip->writer;
+  if (!state.head_sent) {
+    state.head_sent = true;
+    push(wrap(writer.head()));
+  }
+  const auto& runs = writer.runs();
+  while (state.run < runs.size() && bytes < kStepBytes &&
+         gst_buffer_list_length(list.get()) < kStepBuffers) {
+    const Run& run = runs[state.run];
+    const uint64_t offset = run.offset + state.run_done;
+    const uint64_t left = run.length - state.run_done;
+    if (left > 0) {
+      const auto loaded = load(reader, state, offset);
+      if (!loaded) return tl::make_unexpected(loaded.error());
+      const uint64_t at = offset - state.block_offset;
+      const uint64_t take = std::min<uint64_t>(left, gst_buffer_get_size(state.block.get()) - at);
+      push(BufferRef::adopt(gst_buffer_copy_region(state.block.get(), GST_BUFFER_COPY_MEMORY,
+                                                   static_cast<gsize>(at),
+                                                   static_cast<gsize>(take))));
+      state.run_done += take;
+    }
+    if (state.run_done == run.length) {
+      ++state.run;
+      state.run_done = 0;
+    }
+  }
+  if (state.run == runs.size() && !state.tail_sent) {
+    state.tail_sent = true;
+    if (!writer.tail().empty()) push(wrap(writer.tail()));
+  }
+  return list;
+}
+
+GstFlowReturn create(GstPushSrc* src, GstBuffer** buffer) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(src);
+  Private& p = priv(self);
+  const auto failed = [&](const Error& error) {
+    if (error.fault == Fault::Cancelled) return GST_FLOW_FLUSHING;
+    post_error(GST_ELEMENT_CAST(self), error);
+    return GST_FLOW_ERROR;
+  };
+  if (!p.state.clip) {
+    const auto opened = open_clip(self, p);
+    if (!opened) return failed(opened.error());
+  }
+  std::shared_ptr<UriReader> reader;
+  {
+    MutexLock lock(p.mutex);
+    reader = p.reader;
+  }
+  auto list = next_buffers(*reader, p.state);
+  if (!list) return failed(list.error());
+  const guint count = gst_buffer_list_length(list->get());
+  if (count == 0) {
+    const auto wall = std::chrono::steady_clock::now() - p.state.began;
+    gst_element_post_message(
+        GST_ELEMENT_CAST(self),
+        gst_message_new_element(
+            GST_OBJECT_CAST(self),
+            gst_structure_new(
+                "clip-done", "bytes-read", G_TYPE_UINT64,
+                static_cast<guint64>(reader->bytes_read()), "requests", G_TYPE_UINT64,
+                static_cast<guint64>(reader->requests()), "bytes", G_TYPE_UINT64,
+                static_cast<guint64>(p.state.position), "wall", G_TYPE_UINT64,
+                static_cast<guint64>(
+                    std::chrono::duration_cast<std::chrono::nanoseconds>(wall).count()),
+                nullptr)));
+    return GST_FLOW_EOS;
+  }
+  if (count == 1) {
+    *buffer = gst_buffer_ref(gst_buffer_list_get(list->get(), 0));
+    return GST_FLOW_OK;
+  }
+  gst_base_src_submit_buffer_list(GST_BASE_SRC_CAST(src), list->release());
+  return GST_FLOW_OK;
+}
+
+}  // namespace
+
+static void gst_clips_clip_export_init(GstClipsClipExport* self) {
+  construct_private<Private>(gst_clips_clip_export_get_instance_private(self));
+  gst_base_src_set_format(GST_BASE_SRC_CAST(self), GST_FORMAT_BYTES);
+  gst_base_src_set_live(GST_BASE_SRC_CAST(self), FALSE);
+}
+
+static void gst_clips_clip_export_finalize(GObject* object) {
+  destroy_private<Private>(&priv(GST_CLIPS_CLIP_EXPORT(object)));
+  G_OBJECT_CLASS(gst_clips_clip_export_parent_class)->finalize(object);
+}
+
+static void gst_clips_clip_export_set_property(GObject* object, guint id, const GValue* value,
+                                               GParamSpec* pspec) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(object);
+  guard(self, [&] {
+    Private& p = priv(self);
+    MutexLock lock(p.mutex);
+    Settings& s = p.settings;
+    switch (id) {
+      case kUri: {
+        const gchar* uri = g_value_get_string(value);
+        s.uri = uri ? uri : "";
+        break;
+      }
+      case kStart:
+        s.start = g_value_get_uint64(value);
+        break;
+      case kStop:
+        s.stop = g_value_get_uint64(value);
+        break;
+      case kStartFrame:
+        s.start_frame = g_value_get_int64(value);
+        break;
+      case kStopFrame:
+        s.stop_frame = g_value_get_int64(value);
+        break;
+      case kMode:
+        s.mode = static_cast<Mode>(g_value_get_enum(value));
+        break;
+      case kSnap:
+        s.snap = static_cast<Snap>(g_value_get_enum(value));
+        break;
+      case kTolerance:
+        s.tolerance = g_value_get_uint64(value);
+        break;
+      case kMaxLeadIn:
+        s.max_lead_in = g_value_get_uint64(value);
+        break;
+      case kFallback:
+        s.fallback = static_cast<Fallback>(g_value_get_enum(value));
+        break;
+      case kFaststart:
+        s.faststart = g_value_get_boolean(value);
+        break;
+      default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    }
+  });
+}
+
+static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue* value,
+                                               GParamSpec* pspec) {
+  Private& p = priv(GST_CLIPS_CLIP_EXPORT(object));
+  MutexLock lock(p.mutex);
+  const Settings& s = p.settings;
+  switch (id) {
+    case kUri:
+      g_value_set_string(value, s.uri.empty() ? nullptr : s.uri.c_str());
+      break;
+    case kStart:
+      g_value_set_uint64(value, s.start);
+      break;
+    case kStop:
+      g_value_set_uint64(value, s.stop);
+      break;
+    case kStartFrame:
+      g_value_set_int64(value, s.start_frame);
+      break;
+    case kStopFrame:
+      g_value_set_int64(value, s.stop_frame);
+      break;
+    case kMode:
+      g_value_set_enum(value, static_cast<gint>(s.mode));
+      break;
+    case kSnap:
+      g_value_set_enum(value, static_cast<gint>(s.snap));
+      break;
+    case kTolerance:
+      g_value_set_uint64(value, s.tolerance);
+      break;
+    case kMaxLeadIn:
+      g_value_set_uint64(value, s.max_lead_in);
+      break;
+    case kFallback:
+      g_value_set_enum(value, static_cast<gint>(s.fallback));
+      break;
+    case kFaststart:
+      g_value_set_boolean(value, s.faststart);
+      break;
+    case kActualStart:
+      g_value_set_uint64(value, p.actual_start);
+      break;
+    case kActualStop:
+      g_value_set_uint64(value, p.actual_stop);
+      break;
+    case kActualFrames:
+      g_value_set_uint64(value, p.actual_frames);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+  }
+}
+
+static gboolean gst_clips_clip_export_start(GstBaseSrc* src) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(src);
+  return guard(self, FALSE, [&] {
+    Private& p = priv(self);
+    MutexLock lock(p.mutex);
+    p.actual_start = p.actual_stop = GST_CLOCK_TIME_NONE;
+    p.actual_frames = p.total_size = 0;
+    p.unlocked = false;
+    return TRUE;
+  });
+}
+
+static gboolean gst_clips_clip_export_stop(GstBaseSrc* src) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(src);
+  return guard(self, FALSE, [&] {
+    Private& p = priv(self);
+    std::shared_ptr<UriReader> reader;
+    {
+      MutexLock lock(p.mutex);
+      reader = std::move(p.reader);
+    }
+    p.state = State{};
+    return TRUE;
+  });
+}
+
+// Under the lock only the pointer is fetched: cancel() wakes threads that may want the lock.
+static gboolean gst_clips_clip_export_unlock(GstBaseSrc* src) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(src);
+  return guard(self, FALSE, [&] {
+    Private& p = priv(self);
+    std::shared_ptr<UriReader> reader;
+    {
+      MutexLock lock(p.mutex);
+      p.unlocked = true;
+      reader = p.reader;
+    }
+    if (reader) reader->cancel();
+    return TRUE;
+  });
+}
+
+static gboolean gst_clips_clip_export_unlock_stop(GstBaseSrc* src) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(src);
+  return guard(self, FALSE, [&] {
+    Private& p = priv(self);
+    std::shared_ptr<UriReader> reader;
+    {
+      MutexLock lock(p.mutex);
+      p.unlocked = false;
+      reader = p.reader;
+    }
+    if (reader) reader->resume();
+    return TRUE;
+  });
+}
+
+static gboolean gst_clips_clip_export_is_seekable(GstBaseSrc*) {
+  return FALSE;
+}
+
+static gboolean gst_clips_clip_export_get_size(GstBaseSrc* src, guint64* size) {
+  Private& p = priv(GST_CLIPS_CLIP_EXPORT(src));
+  MutexLock lock(p.mutex);
+  if (p.total_size == 0) return FALSE;
+  *size = p.total_size;
+  return TRUE;
+}
+
+static GstFlowReturn gst_clips_clip_export_create(GstPushSrc* src, GstBuffer** buffer) {
+  return guard(src, GST_FLOW_ERROR, [&] { return create(src, buffer); });
+}
+
+static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
+  auto* object_class = G_OBJECT_CLASS(klass);
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  auto* base_class = GST_BASE_SRC_CLASS(klass);
+  object_class->finalize = gst_clips_clip_export_finalize;
+  object_class->set_property = gst_clips_clip_export_set_property;
+  object_class->get_property = gst_clips_clip_export_get_property;
+
+  const auto writable = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                 GST_PARAM_MUTABLE_READY);
+  const auto readable = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+  const Settings d;
+  const auto install = [&](guint id, GParamSpec* spec) {
+    g_object_class_install_property(object_class, id, spec);
+  };
+  install(kUri, g_param_spec_string("uri", "URI", "URI of the source: file, http(s), s3, ...",
+                                    nullptr, writable));
+  install(kStart, g_param_spec_uint64("start", "Start",
+                                      "Stream time of the first frame of the clip in nanoseconds.",
+                                      0, G_MAXUINT64, d.start, writable));
+  install(kStop,
+          g_param_spec_uint64("stop", "Stop",
+                              "Stream time in nanoseconds from which on frames are no longer in "
+                              "the clip; the largest value means the end of the source.",
+                              0, G_MAXUINT64, d.stop, writable));
+  install(kStartFrame,
+          g_param_spec_int64("start-frame", "Start frame",
+                             "First frame of the clip, counted from 0 in display order; -1 means "
+                             "that start is used.",
+                             -1, G_MAXINT64, d.start_frame, writable));
+  install(kStopFrame,
+          g_param_spec_int64("stop-frame", "Stop frame",
+                             "First frame that is no longer in the clip, counted from 0 in display "
+                             "order; -1 means that stop is used.",
+                             -1, G_MAXINT64, d.stop_frame, writable));
+  install(kMode, g_param_spec_enum("mode", "Mode", "How the clip is made exact.", mode_get_type(),
+                                   static_cast<gint>(d.mode), writable));
+  install(kSnap, g_param_spec_enum("snap", "Snap", "Where a clip of mode copy starts.",
+                                   snap_get_type(), static_cast<gint>(d.snap), writable));
+  install(kTolerance,
+          g_param_spec_uint64("tolerance", "Tolerance",
+                              "A boundary this many nanoseconds or less behind a frame's timestamp "
+                              "means that frame, so that times rounded to milliseconds are exact.",
+                              0, GST_SECOND, d.tolerance, writable));
+  install(kMaxLeadIn,
+          g_param_spec_uint64("max-lead-in", "Maximum lead-in",
+                              "The farthest that a key frame may lie before the start, in "
+                              "nanoseconds; the largest value means any distance.",
+                              0, G_MAXUINT64, d.max_lead_in, writable));
+  install(kFallback,
+          g_param_spec_enum("fallback", "Fallback",
+                            "What to do where the mode does not suit the source.",
+                            fallback_get_type(), static_cast<gint>(d.fallback), writable));
+  install(kFaststart, g_param_spec_boolean(
+                          "faststart", "Fast start",
+                          "Put the index in front of the media, so that players start at once.",
+                          d.faststart, writable));
+  install(kActualStart,
+          g_param_spec_uint64("actual-start", "Actual start",
+                              "Stream time of the clip's first frame in nanoseconds, once known.",
+                              0, G_MAXUINT64, GST_CLOCK_TIME_NONE, readable));
+  install(kActualStop,
+          g_param_spec_uint64("actual-stop", "Actual stop",
+                              "Stream time of the clip's end in nanoseconds, once known.", 0,
+                              G_MAXUINT64, GST_CLOCK_TIME_NONE, readable));
+  install(kActualFrames, g_param_spec_uint64("actual-frames", "Actual frames",
+                                             "Number of frames that the clip shows, once known.", 0,
+                                             G_MAXUINT64, 0, readable));
+
+  /**
+   * GstClipsClipExport::source-setup:
+   * @source: the element that reads the URI
+   *
+   * Emitted before the source starts, for properties that a URI cannot carry.
+   */
+  source_setup_signal = g_signal_new("source-setup", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0,
+                                     nullptr, nullptr, nullptr, G_TYPE_NONE, 1, GST_TYPE_ELEMENT);
+
+  base_class->start = gst_clips_clip_export_start;
+  base_class->stop = gst_clips_clip_export_stop;
+  base_class->unlock = gst_clips_clip_export_unlock;
+  base_class->unlock_stop = gst_clips_clip_export_unlock_stop;
+  base_class->is_seekable = gst_clips_clip_export_is_seekable;
+  base_class->get_size = gst_clips_clip_export_get_size;
+  GST_PUSH_SRC_CLASS(klass)->create = gst_clips_clip_export_create;
+
+  gst_element_class_add_static_pad_template(element_class, &src_template);
+  gst_element_class_set_static_metadata(
+      element_class, "Clip exporter", "Source/File/Network",
+      "Cuts the frames [start, stop) out of a file, exactly, and gives the bytes of a clip",
+      "gst-plugins-clips");
+  GST_DEBUG_CATEGORY_INIT(clip_export_debug, "clipexport", 0, "Clip exporter");
+}

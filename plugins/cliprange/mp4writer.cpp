@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "mp4writer.hpp"
+
+#include <limits>
+#include <numeric>
+
+namespace clips::cut {
+
+namespace {
+
+// Between tracks that the source keeps within this of each other, its own order of packets stays:
+// then one pass over the source is one pass over the clip.
+constexpr int64_t kLargestSkewMs = 1000;
+// A chunk ends here so that players need not buffer more.
+constexpr uint64_t kChunkBytes = 1 << 20;
+
+void append(std::vector<TrackBuilder::Entry>& table, int64_t value) {
+  if (!table.empty() && table.back().value == value &&
+      table.back().count < std::numeric_limits<uint32_t>::max())
+    ++table.back().count;
+  else
+    table.push_back({1, value});
+}
+
+}  // namespace
+
+void TrackBuilder::add(Store store, uint64_t offset, uint32_t size, int64_t dts, int64_t pts,
+                       bool sync, uint64_t order) {
+  if (count_ == 0) {
+    first_dts_ = dts;
+    constant_size_ = size;
+  } else {
+    append(stts_, std::max<int64_t>(0, dts - last_dts_));
+    if (constant_size_ && size != constant_size_) {
+      sizes_.assign(static_cast<size_t>(count_), constant_size_);
+      constant_size_ = 0;
+    }
+  }
+  if (!constant_size_) sizes_.push_back(size);
+  append(ctts_, pts - dts);
+  shifted_ |= pts != dts;
+  negative_ |= pts < dts;
+  last_dts_ = std::max(dts, count_ ? last_dts_ : dts);
+  ++count_;
+  if (sync) sync_.push_back(static_cast<uint32_t>(count_));
+  if (!pieces_.empty()) {
+    Piece& piece = pieces_.back();
+    if (piece.store == store && piece.offset + piece.bytes == offset &&
+        piece.bytes + size <= kChunkBytes && dts < piece_end_) {
+      piece.bytes += size;
+      ++piece.samples;
+      return;
+    }
+  }
+  pieces_.push_back({store, offset, size, 1, dts, order});
+  piece_end_ = dts + half_second_;
+}
+
+void TrackBuilder::finish(int64_t last_duration) {
+  append(stts_, last_duration);
+  duration_ = last_dts_ - first_dts_ + last_duration;
+}
+
+MovieWriter::MovieWriter(Container container, bool moov_first)
+    : container_(container), moov_first_(moov_first) {}
+
+uint64_t MovieWriter::source_end() const {
+  uint64_t end = 0;
+  for (const Run& run : runs_)
+    if (run.store == Store::Source) end = std::max(end, run.offset + run.length);
+  return end;
+}
+
+uint32_t MovieWriter::movie_timescale() const {
+  // The least clock on which every track's edits are whole numbers.
+  uint64_t scale = 1;
+  for (const OutputTrack& track : tracks_) {
+    scale = std::lcm(scale, uint64_t{track.timescale});
+    if (scale > 0x7fffffff) return std::max(tracks_[0].timescale, 1000u);
+  }
+  return static_cast<uint32_t>(scale);
+}
+
+void MovieWriter::interleave() {
+  struct Item {
+    uint32_t track;
+    const TrackBuilder::Piece* piece;
+    int64_t time;  // microseconds on the clip's clock
+  };
+  std::vector<Item> items;
+  for (size_t i = 0; i < tracks_.size(); ++i) {
+    const OutputTrack& track = tracks_[i];
+    const int64_t zero = track.packets.first_dts();
+    for (const auto& piece : track.packets.pieces())
+      items.push_back({static_cast<uint32_t>(i), &piece,
+                       static_cast<int64_t>(floor_div(
+                           Wide{piece.dts - zero - track.media_start + track.delay} * 1'000'000,
+                           track.timescale))});
+  }
+  std::stable_sort(items.begin(), items.end(),
+                   [](const Item& a, const Item& b) { return a.piece->order < b.piece->order; });
+  // How far the source's order runs ahead in one track while another waits.
+  int64_t skew = 0;
+  int64_t latest = std::numeric_limits<int64_t>::min();
+  for (const Item& item : items) {
+    latest = std::max(latest, item.time);
+    skew = std::max(skew, latest - item.time);
+  }
+  if (skew > kLargestSkewMs * 1000)
+    std::stable_sort(items.begin(), items.end(),
+                     [](const Item& a, const Item& b) { return a.time < b.time; });
+
+  uint64_t offset = 0;
+  uint64_t chunk_bytes = 0;
+  int64_t chunk_time = 0;
+  for (const Item& item : items) {
+    const auto& piece = *item.piece;
+    if (!chunks_.empty() && chunks_.back().track == item.track &&
+        chunk_bytes + piece.bytes <= kChunkBytes && item.time - chunk_time < 500'000) {
+      chunks_.back().samples += piece.samples;
+      chunk_bytes += piece.bytes;
+    } else {
+      chunks_.push_back({item.track, piece.samples, offset});
+      chunk_bytes = piece.bytes;
+      chunk_time = item.time;
+    }
+    if (!runs_.empty() && runs_.back().store == piece.store &&
+        runs_.back().offset + runs_.back().length == piece.offset)
+      runs_.back().length += piece.bytes;
+    else
+      runs_.push_back({piece.store, piece.offset, piece.bytes});
+    offset += piece.bytes;
+  }
+  media_size_ = offset;
+}
+
+void MovieWriter::finish() {
+  interleave();
+  ByteWriter w;
+  const size_t mark = w.box(fourcc("ftyp"));
+  if (container_ == Container::Mov) {
+    w.text("qt  ");
+    w.u32(0x20050300);
+    w.text("qt  ");
+  } else {
+    w.text("isom");
+    w.u32(0x200);
+    w.text("isomiso2mp41");
+  }
+  w.end(mark);
+
+  bool wide = false;
+  const auto lay_out = [&] {
+    const uint64_t size = moov(0, wide).size();
+    const uint64_t header = media_size_ + 8 > 0xffffffff ? 16 : 8;
+    const uint64_t media_offset = w.out.size() + (moov_first_ ? size : 0) + header;
+    total_ = w.out.size() + size + header + media_size_;
+    return media_offset;
+  };
+  uint64_t media_offset = lay_out();
+  if (media_offset + media_size_ > 0xffffffff) {
+    wide = true;
+    media_offset = lay_out();
+  }
+  const Bytes index = moov(media_offset, wide);
+  head_ = w.out;
+  if (moov_first_)
+    head_.insert(head_.end(), index.begin(), index.end());
+  else
+    tail_ = index;
+  ByteWriter media;
+  if (media_size_ + 8 > 0xffffffff) {
+    media.u32(1);
+    media.text("mdat");
+    media.u64(media_size_ + 16);
+  } else {
+    media.u32(static_cast<uint32_t>(media_size_ + 8));
+    media.text("mdat");
+  }
+  head_.insert(head_.end(), media.out.begin(), media.out.end());
+}
+
+Bytes MovieWriter::moov(uint64_t media_offset, bool wide) const {
+  const uint32_t scale = movie_timescale();
+  uint64_t longest = 0;
+  for (const OutputTrack& track : tracks_)
+    longest = std::max(longest, static_cast<uint64_t>(round_div(
+                                    Wide{track.delay + track.length} * scale, track.timescale)));
+  const bool long_movie = longest > 0xffffffff;
+  ByteWriter w;
+  const size_t mark = w.box(fourcc("moov"));
+  const size_t mvhd = w.full_box(fourcc("mvhd"), long_movie, 0);
+  w.zeros(long_movie ? 16 : 8);  // no dates: the same request gives the same bytes
+  w.u32(scale);
+  if (long_movie)
+    w.u64(longest);
+  else
+    w.u32(static_cast<uint32_t>(longest));
+  w.u32(0x10000);
+  w.u16(0x100);
+  w.zeros(10);
+  static constexpr uint32_t kUnity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
+  for (const uint32_t v : kUnity) w.u32(v);
+  w.zeros(24);
+  w.u32(static_cast<uint32_t>(tracks_.size() + 1));
+  w.end(mvhd);
+  for (size_t i = 0; i < tracks_.size(); ++i) trak(w, i, scale, media_offset, wide);
+  w.end(mark);
+  return std::move(w.out);
+}
+
+void MovieWriter::trak(ByteWriter& w, size_t index, uint32_t scale, uint64_t media_offset,
+                       bool wide) const {
+  const OutputTrack& track = tracks_[index];
+  const TrackBuilder& p = track.packets;
+  const Track& source = *track.source;
+  const auto in_movie = [&](int64_t ticks) {
+    return static_cast<uint64_t>(round_div(Wide{ticks} * scale, track.timescale));
+  };
+  const uint64_t total = in_movie(track.delay + track.length);
+  const bool long_track = total > 0xffffffff;
+
+  const size_t mark = w.box(fourcc("trak"));
+  const size_t tkhd = w.full_box(fourcc("tkhd"), long_track, source.flags);
+  w.zeros(long_track ? 16 : 8);
+  w.u32(static_cast<uint32_t>(index + 1));
+  w.u32(0);
+  if (long_track)
+    w.u64(total);
+  else
+    w.u32(static_cast<uint32_t>(total));
+  w.zeros(8);
+  w.u16(source.layer);
+  w.u16(source.group);
+  w.u16(source.volume);
+  w.u16(0);
+  w.raw(source.matrix);
+  w.u32(source.width);
+  w.u32(source.height);
+  w.end(tkhd);
+
+  const size_t edts = w.box(fourcc("edts"));
+  const size_t elst = w.full_box(fourcc("elst"), long_track, 0);
+  const auto edit = [&](uint64_t length, int64_t start) {
+    if (long_track) {
+      w.u64(length);
+      w.u64(static_cast<uint64_t>(start));
+    } else {
+      w.u32(static_cast<uint32_t>(length));
+      w.u32(static_cast<uint32_t>(start));
+    }
+    w.u32(0x10000);
+  };
+  w.u32(track.delay > 0 ? 2 : 1);
+  const uint64_t pause = in_movie(track.delay);
+  if (track.delay > 0) edit(pause, -1);
+  edit(total - pause, track.media_start);
+  w.end(elst);
+  w.end(edts);
+
+  const size_t mdia = w.box(fourcc("mdia"));
+  const auto media_duration = static_cast<uint64_t>(p.duration_);
+  const bool long_media = media_duration > 0xffffffff;
+  const size_t mdhd = w.full_box(fourcc("mdhd"), long_media, 0);
+  w.zeros(long_media ? 16 : 8);
+  w.u32(track.timescale);
+  if (long_media)
+    w.u64(media_duration);
+  else
+    w.u32(static_cast<uint32_t>(media_duration));
+  w.u16(source.language);
+  w.u16(0);
+  w.end(mdhd);
+  const size_t hdlr = w.full_box(fourcc("hdlr"), 0, 0);
+  w.u32(container_ == Container::Mov ? fourcc("mhlr") : 0);
+  w.u32(source.handler);
+  w.zeros(12);
+  if (source.handler_name.empty())
+    w.u8(0);
+  else
+    w.raw(source.handler_name);
+  w.end(hdlr);
+
+  const size_t minf = w.box(fourcc("minf"));
+  w.raw(source.media_header);
+  if (container_ == Container::Mov) {
+    const size_t data = w.full_box(fourcc("hdlr"), 0, 0);
+    w.text("dhlrurl ");
+    w.zeros(12);
+    w.u8(0);
+    w.end(data);
+  }
+  const size_t dinf = w.box(fourcc("dinf"));
+  const size_t dref = w.full_box(fourcc("dref"), 0, 0);
+  w.u32(1);
+  const size_t url = w.full_box(fourcc("url "), 0, 1);
+  w.end(url);
+  w.end(dref);
+  w.end(dinf);
+
+  const size_t stbl = w.box(fourcc("stbl"));
+  const size_t stsd = w.full_box(fourcc("stsd"), 0, 0);
+  w.u32(1);
+  w.raw(track.description);
+  w.end(stsd);
+
+  const size_t stts = w.full_box(fourcc("stts"), 0, 0);
+  w.u32(static_cast<uint32_t>(p.stts_.size()));
+  for (const auto& entry : p.stts_) {
+    w.u32(entry.count);
+    w.u32(static_cast<uint32_t>(entry.value));
+  }
+  w.end(stts);
+  if (p.shifted_) {
+    const size_t ctts = w.full_box(fourcc("ctts"), p.negative_, 0);
+    w.u32(static_cast<uint32_t>(p.ctts_.size()));
+    for (const auto& entry : p.ctts_) {
+      w.u32(entry.count);
+      w.u32(static_cast<uint32_t>(static_cast<int32_t>(entry.value)));
+    }
+    w.end(ctts);
+  }
+  if (source.kind == TrackKind::Video && p.sync_.size() != p.count_) {
+    const size_t stss = w.full_box(fourcc("stss"), 0, 0);
+    w.u32(static_cast<uint32_t>(p.sync_.size()));
+    for (const uint32_t number : p.sync_) w.u32(number);
+    w.end(stss);
+  }
+
+  const size_t stsc = w.full_box(fourcc("stsc"), 0, 0);
+  const size_t stsc_count = w.out.size();
+  w.u32(0);
+  uint32_t runs = 0, chunk_number = 0, previous = 0;
+  for (const Chunk& chunk : chunks_) {
+    if (chunk.track != index) continue;
+    ++chunk_number;
+    if (chunk.samples == previous) continue;
+    previous = chunk.samples;
+    ++runs;
+    w.u32(chunk_number);
+    w.u32(chunk.samples);
+    w.u32(1);
+  }
+  w.put32(stsc_count, runs);
+  w.end(stsc);
+
+  const size_t stsz = w.full_box(fourcc("stsz"), 0, 0);
+  w.u32(p.constant_size_);
+  w.u32(static_cast<uint32_t>(p.count_));
+  for (const uint32_t size : p.sizes_) w.u32(size);
+  w.end(stsz);
+
+  const size_t stco = w.full_box(wide ? fourcc("co64") : fourcc("stco"), 0, 0);
+  w.u32(chunk_number);
+  for (const Chunk& chunk : chunks_) {
+    if (chunk.track != index) continue;
+    if (wide)
+      w.u64(media_offset + chunk.offset);
+    else
+      w.u32(static_cast<uint32_t>(media_offset + chunk.offset));
+  }
+  w.end(stco);
+  w.end(stbl);
+  w.end(minf);
+  w.end(mdia);
+  w.end(mark);
+}
+
+}  // namespace clips::cut

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <gst/gst.h>
+
+#include "config.h"
+#include "gstclipexport.h"
+
+static gboolean plugin_init(GstPlugin* plugin) {
+  return gst_element_register(plugin, "clipexport", GST_RANK_NONE, GST_TYPE_CLIPS_CLIP_EXPORT);
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, cliprange,
+                  "Clip ranges, exact to the frame", plugin_init, PACKAGE_VERSION, "LGPL",
+                  PACKAGE_NAME, PACKAGE_ORIGIN)
