@@ -63,10 +63,26 @@ Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first,
   out.timescale = track.timescale;
   out.description = track.descriptions[*description - 1];
   out.packets = TrackBuilder(track.timescale);
+  std::vector<Sample> hidden;
   int64_t last = 0;
-  track.samples.each(range->first_index, range->end_index, [&](uint64_t, const Sample& s) {
+  const auto add = [&](const Sample& s) {
     out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, true, s.offset);
     last = s.duration;
+  };
+  track.samples.each(range->first_index, range->end_index, [&](uint64_t, const Sample& s) {
+    if (s.pts + s.duration <= range->first) {
+      hidden.push_back(s);
+      return true;
+    }
+    // Packets that only bring the decoder in step stand directly before the first that is heard:
+    // a pause of the source among them would be counted as sound by players that skip samples.
+    int64_t next = s.dts;
+    for (size_t i = hidden.size(); i-- > 0; next = hidden[i].dts)
+      if (track.kind == TrackKind::Audio)
+        hidden[i].dts = hidden[i].pts = std::max(hidden[i].dts, next - s.duration);
+    for (const Sample& before : hidden) add(before);
+    hidden.clear();
+    add(s);
     return true;
   });
   out.packets.finish(last);
@@ -257,6 +273,7 @@ class ClipMaker {
     out.packets = TrackBuilder(video.timescale);
     int64_t last = 0;
     video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t, const Sample& s) {
+      // Leading pictures of an open GOP refer to what is not in the clip.
       if (s.pts < range.key_pts) return true;
       out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
       last = s.duration;
@@ -273,7 +290,13 @@ class ClipMaker {
   }
 
   Result<bool> encode_video(const Track& video, const PictureRange& range, Mode mode) {
-    return fail(Fault::Unsupported, "Not built.");
+    if (options_.fallback == Fallback::Copy) {
+      report_.mode = Mode::Edit;
+      return copy_video(video, range);
+    }
+    return fail(Fault::Unsupported,
+                "The codec is unsupported for the mode: this version does not "
+                "re-encode. Use mode=edit or fallback=copy.");
   }
 
   std::shared_ptr<const Movie> movie_;

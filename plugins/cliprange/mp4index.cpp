@@ -584,8 +584,11 @@ Result<Movie> read_mp4(ByteReader& reader) {
   std::optional<FragmentReader> fragments;
   uint64_t at = 0;
   bool cut_short = false;
+  bool after_media = false;
   while (at + 8 <= size) {
-    auto head = reader.read(at, static_cast<size_t>(std::min<uint64_t>(16, size - at)), 4096);
+    // Behind media without an index before it, the rest of the source is the index.
+    auto head = reader.read(at, static_cast<size_t>(std::min<uint64_t>(16, size - at)),
+                            after_media && !have_movie ? size - at : 4096);
     if (!head) return tl::make_unexpected(head.error());
     uint64_t length = be32(head->data());
     const uint32_t type = be32(head->data() + 4);
@@ -601,6 +604,7 @@ Result<Movie> read_mp4(ByteReader& reader) {
       return damaged("a box at the top is shorter than its header");
     }
     cut_short = length > size - at;
+    after_media |= type == fourcc("mdat");
     const bool wanted = type == fourcc("moov") || type == fourcc("moof") || type == fourcc("ftyp");
     if (wanted && cut_short)
       return fail(Fault::Truncated, "The source is truncated: it ends inside its index.",

@@ -2,7 +2,12 @@
 #include "urireader.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <deque>
+
+namespace clips {
+template <>
+struct RefTraits<GstContext> : MiniObjectTraits<GstContext> {};
+}  // namespace clips
 
 namespace clips::cut {
 
@@ -13,26 +18,151 @@ constexpr uint64_t kQueueBytes = 256 << 10;
 // Reading over a gap this large is cheaper than a new request.
 constexpr uint64_t kSkipBytes = 256 << 10;
 constexpr size_t kPullBytes = 1 << 20;
+constexpr size_t kSmallBytes = 4096;
+
+// A pad of no element, and what it hangs on, taken down in the right order.
+void take_down(const ElementRef& element, const PadRef& pad) {
+  gst_element_set_state(element.get(), GST_STATE_NULL);
+  if (pad) {
+    gst_pad_set_active(pad.get(), FALSE);
+    const auto peer = PadRef::adopt(gst_pad_get_peer(pad.get()));
+    if (peer) gst_pad_unlink(peer.get(), pad.get());
+  }
+  gst_element_set_bus(element.get(), nullptr);
+}
+
+PadRef link_pad(GstElement* element) {
+  const auto source = PadRef::adopt(gst_element_get_static_pad(element, "src"));
+  if (!source) return {};
+  auto pad = PadRef::sink(gst_pad_new("bytes", GST_PAD_SINK));
+  if (gst_pad_link_full(source.get(), pad.get(), GST_PAD_LINK_CHECK_NOTHING) != GST_PAD_LINK_OK)
+    return {};
+  return pad;
+}
 
 }  // namespace
 
-UriReader::~UriReader() {
-  if (!element_) return;
-  {
+// The bytes of one range, as a source element pushes them.
+class UriReader::Stream {
+ public:
+  Stream(ElementRef element, PadRef pad, uint64_t offset, uint64_t end)
+      : element_(std::move(element)), pad_(std::move(pad)), end_(end), position_(offset) {
+    gst_pad_set_element_private(pad_.get(), this);
+    gst_pad_set_chain_function(pad_.get(), chain);
+    gst_pad_set_event_function(pad_.get(), event);
+  }
+  ~Stream() {
+    stop();
+    take_down(element_, pad_);
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Sources that are not live push as soon as they are paused.
+  bool start() {
+    return gst_pad_set_active(pad_.get(), TRUE) &&
+           gst_element_set_state(element_.get(), GST_STATE_PLAYING) != GST_STATE_CHANGE_FAILURE;
+  }
+  // From any thread: reading and pushing end.
+  void stop() {
     MutexLock lock(mutex_);
-    flushing_ = true;
+    stopped_ = true;
     changed_.notify_all();
   }
-  gst_element_set_state(element_.get(), GST_STATE_NULL);
-  if (pad_) {
-    gst_pad_set_active(pad_.get(), FALSE);
-    GstPad* peer = gst_pad_get_peer(pad_.get());
-    if (peer) {
-      gst_pad_unlink(peer, pad_.get());
-      gst_object_unref(peer);
-    }
+  // Whether something came, or nothing will.
+  bool wait() {
+    MutexLock lock(mutex_);
+    while (queue_.empty() && !ended_ && !stopped_) changed_.wait(mutex_);
+    return !queue_.empty();
   }
-  gst_element_set_bus(element_.get(), nullptr);
+  gint64 size() {
+    gint64 size = -1;
+    return gst_pad_peer_query_duration(pad_.get(), GST_FORMAT_BYTES, &size) ? size : -1;
+  }
+  bool can_seek() {
+    const auto query = QueryRef::adopt(gst_query_new_seeking(GST_FORMAT_BYTES));
+    gboolean seekable = FALSE;
+    if (!gst_pad_peer_query(pad_.get(), query.get())) return false;
+    gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
+    return seekable;
+  }
+  // Whether [offset, offset + length) comes by if one just waits.
+  bool reaches(uint64_t offset, size_t length) {
+    MutexLock lock(mutex_);
+    return offset >= position_ && offset + length <= end_ &&
+           offset - position_ <= queued_ + kSkipBytes &&
+           !(ended_ && offset + length > position_ + queued_);
+  }
+  // Fills as much of `into` as comes.
+  size_t read(uint64_t offset, std::span<uint8_t> into) {
+    size_t filled = 0;
+    MutexLock lock(mutex_);
+    while (filled < into.size()) {
+      while (queue_.empty() && !ended_ && !stopped_) changed_.wait(mutex_);
+      if (queue_.empty() || stopped_) break;
+      GstBuffer* front = queue_.front().get();
+      const gsize have = gst_buffer_get_size(front) - used_;
+      const uint64_t next = offset + filled;
+      const auto skip =
+          static_cast<gsize>(std::min<uint64_t>(have, next > position_ ? next - position_ : 0));
+      const gsize take = std::min<gsize>(have - skip, into.size() - filled);
+      gst_buffer_extract(front, used_ + skip, into.data() + filled, take);
+      filled += take;
+      used_ += skip + take;
+      position_ += skip + take;
+      queued_ -= skip + take;
+      if (skip + take == have) {
+        queue_.pop_front();
+        used_ = 0;
+      }
+      changed_.notify_all();
+    }
+    return filled;
+  }
+
+ private:
+  static Stream& self(GstPad* pad) {
+    return *static_cast<Stream*>(gst_pad_get_element_private(pad));
+  }
+  static GstFlowReturn chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
+    Stream& s = self(pad);
+    auto owned = BufferRef::adopt(buffer);
+    MutexLock lock(s.mutex_);
+    while (s.queued_ >= kQueueBytes && !s.stopped_) s.changed_.wait(s.mutex_);
+    if (s.stopped_) return GST_FLOW_FLUSHING;
+    s.queued_ += gst_buffer_get_size(buffer);
+    s.queue_.push_back(std::move(owned));
+    s.changed_.notify_all();
+    return GST_FLOW_OK;
+  }
+  static gboolean event(GstPad* pad, GstObject*, GstEvent* event) {
+    const auto owned = EventRef::adopt(event);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
+      Stream& s = self(pad);
+      MutexLock lock(s.mutex_);
+      s.ended_ = true;
+      s.changed_.notify_all();
+    }
+    return TRUE;
+  }
+
+  const ElementRef element_;
+  const PadRef pad_;
+  const uint64_t end_;
+  // The element's thread fills, the reader empties. Never held while the element changes state:
+  // that waits for its thread.
+  Mutex mutex_;
+  ConditionVariable changed_;
+  std::deque<BufferRef> queue_ CLIPS_GUARDED_BY(mutex_);
+  gsize used_ CLIPS_GUARDED_BY(mutex_) = 0;  // of the queue's first buffer
+  uint64_t queued_ CLIPS_GUARDED_BY(mutex_) = 0;
+  uint64_t position_ CLIPS_GUARDED_BY(mutex_);  // of the first queued byte
+  bool ended_ CLIPS_GUARDED_BY(mutex_) = false;
+  bool stopped_ CLIPS_GUARDED_BY(mutex_) = false;
+};
+
+UriReader::~UriReader() {
+  if (element_) take_down(element_, pad_);
 }
 
 tl::unexpected<Error> UriReader::source_error(const char* what) {
@@ -49,76 +179,141 @@ tl::unexpected<Error> UriReader::source_error(const char* what) {
     fault = Fault::NotFound;
   else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
     fault = Fault::NotAllowed;
+  else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SEEK))
+    fault = Fault::NotSeekable;
   return fail(fault, "Could not read " + uri_ + ": " + error->message,
               details ? details.get() : what);
 }
 
-Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
-  uri_ = uri;
+Result<ElementRef> UriReader::make_source() {
   GError* raw = nullptr;
-  element_ = ElementRef::sink(gst_element_make_from_uri(GST_URI_SRC, uri.c_str(), nullptr, &raw));
+  auto element =
+      ElementRef::sink(gst_element_make_from_uri(GST_URI_SRC, uri_.c_str(), nullptr, &raw));
   const ErrorPtr error(raw);
-  if (!element_)
+  if (!element)
     return fail(
         error && error->code == GST_URI_ERROR_UNSUPPORTED_PROTOCOL ? Fault::Missing
                                                                    : Fault::Settings,
-        "There is no element that reads " + uri + ": check the URI and the installed plugins.",
+        "There is no element that reads " + uri_ + ": check the URI and the installed plugins.",
         error ? error->message : "");
-  bus_ = BusRef::adopt(gst_bus_new());
-  gst_element_set_bus(element_.get(), bus_.get());
-  if (setup) setup(element_.get());
-  const auto source = PadRef::adopt(gst_element_get_static_pad(element_.get(), "src"));
-  if (!source) return fail(Fault::Unsupported, "The source of " + uri + " has no byte stream.");
-  pad_ = PadRef::sink(gst_pad_new("bytes", GST_PAD_SINK));
-  gst_pad_set_element_private(pad_.get(), this);
-  gst_pad_set_chain_function(pad_.get(), chain);
-  gst_pad_set_event_function(pad_.get(), event);
-  if (gst_pad_link_full(source.get(), pad_.get(), GST_PAD_LINK_CHECK_NOTHING) != GST_PAD_LINK_OK)
-    return fail(Fault::Unsupported, "The source of " + uri + " has no byte stream.");
+  gst_element_set_bus(element.get(), bus_.get());
+  for (const auto& context : contexts_) gst_element_set_context(element.get(), context.get());
+  if (setup_) setup_(element.get());
+  return element;
+}
 
-  if (gst_element_set_state(element_.get(), GST_STATE_READY) == GST_STATE_CHANGE_FAILURE)
+Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
+  uri_ = uri;
+  setup_ = setup;
+  bus_ = BusRef::adopt(gst_bus_new());
+  auto made = make_source();
+  if (!made) return tl::make_unexpected(made.error());
+  ElementRef element = *made;
+  PadRef pad = link_pad(element.get());
+  if (!pad) return fail(Fault::Unsupported, "The source of " + uri + " has no byte stream.");
+  if (gst_element_set_state(element.get(), GST_STATE_READY) == GST_STATE_CHANGE_FAILURE) {
+    take_down(element, pad);
     return source_error("could not get ready");
+  }
   const auto query = QueryRef::adopt(gst_query_new_scheduling());
-  pull_ = gst_pad_peer_query(pad_.get(), query.get()) &&
+  pull_ = gst_pad_peer_query(pad.get(), query.get()) &&
           gst_query_has_scheduling_mode_with_flags(query.get(), GST_PAD_MODE_PULL,
                                                    GST_SCHEDULING_FLAG_SEEKABLE);
-  if (!gst_pad_activate_mode(pad_.get(), pull_ ? GST_PAD_MODE_PULL : GST_PAD_MODE_PUSH, TRUE))
-    return source_error("could not start");
-  requests_ = 1;
-  if (gst_element_set_state(element_.get(), GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE)
-    return source_error("could not open");
-  if (pull_) pulled_ = pad_.get();
-  if (!pull_) {
-    stream_end_ = UINT64_MAX;
-    // Sources that are not live push as soon as they are paused; the first bytes bring the size.
-    gst_element_set_state(element_.get(), GST_STATE_PLAYING);
-    MutexLock lock(mutex_);
-    while (queue_.empty() && !ended_ && !cancelled_) changed_.wait(mutex_);
-    if (queue_.empty()) return source_error("nothing came");
+  gint64 size = -1;
+  if (pull_) {
+    element_ = element;
+    pad_ = pad;
+    requests_ = 1;
+    if (!gst_pad_activate_mode(pad.get(), GST_PAD_MODE_PULL, TRUE) ||
+        gst_element_set_state(element.get(), GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE)
+      return source_error("could not open");
+    pulled_ = pad.get();
+    if (!gst_pad_peer_query_duration(pad.get(), GST_FORMAT_BYTES, &size)) size = -1;
+    if (size == 0) return fail(Fault::WrongType, uri + " is empty.");
+  } else {
+    take_down(element, pad);
+    const auto opened = request(0, UINT64_MAX);
+    if (!opened) return opened;
+    std::shared_ptr<Stream> stream;
+    {
+      MutexLock lock(mutex_);
+      stream = stream_;
+    }
+    if (!stream->wait()) return source_error("nothing came");
+    size = stream->size();
+    if (!stream->can_seek())
+      return fail(Fault::NotSeekable,
+                  uri + " cannot be read from the middle: its server does not serve byte ranges.");
   }
-  gint64 size = 0;
-  if (!gst_pad_peer_query_duration(pad_.get(), GST_FORMAT_BYTES, &size) || size <= 0) {
-    if (pull_ && size == 0) return fail(Fault::WrongType, uri + " is empty.");
+  if (size <= 0)
     return fail(Fault::NotSeekable,
                 "The size of " + uri + " is unknown, so it cannot be read from the middle.");
-  }
   size_ = static_cast<uint64_t>(size);
   return true;
 }
 
+Result<bool> UriReader::request(uint64_t offset, uint64_t end) {
+  {
+    // The one before ends first: some servers allow few connections.
+    std::shared_ptr<Stream> old;
+    MutexLock lock(mutex_);
+    old = std::move(stream_);
+    stream_.reset();
+  }
+  // What the finished source offers to its like.
+  while (const auto message =
+             MessageRef::adopt(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_HAVE_CONTEXT))) {
+    GstContext* context = nullptr;
+    gst_message_parse_have_context(message.get(), &context);
+    contexts_.push_back(Ref<GstContext>::adopt(context));
+  }
+  auto element = make_source();
+  if (!element) return tl::make_unexpected(element.error());
+  PadRef pad = link_pad(element->get());
+  if (!pad) return fail(Fault::Unsupported, "The source of " + uri_ + " has no byte stream.");
+  auto stream = std::make_shared<Stream>(*element, pad, offset, end);
+  gst_element_set_state(element->get(), GST_STATE_READY);
+  if (offset > 0 || end != UINT64_MAX)
+    // Not started yet, so the source keeps this for its first request.
+    gst_element_send_event(
+        element->get(),
+        gst_event_new_seek(1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET,
+                           static_cast<gint64>(offset), GST_SEEK_TYPE_SET,
+                           end == UINT64_MAX ? -1 : static_cast<gint64>(end)));
+  ++requests_;
+  if (!stream->start()) return source_error("could not open");
+  MutexLock lock(mutex_);
+  if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
+  stream_ = std::move(stream);
+  return true;
+}
+
 Result<Bytes> UriReader::read(uint64_t offset, size_t length, uint64_t more) {
+  if (offset >= size_) return fail(Fault::Truncated, uri_ + " is truncated.", "read past its end");
+  length = static_cast<size_t>(std::min<uint64_t>(length, size_ - offset));
   Bytes bytes;
   bytes.reserve(length);
+  if (offset >= small_offset_ && offset < small_offset_ + small_.size()) {
+    const auto at = static_cast<size_t>(offset - small_offset_);
+    const size_t take = std::min(length, small_.size() - at);
+    bytes.assign(small_.begin() + static_cast<ptrdiff_t>(at),
+                 small_.begin() + static_cast<ptrdiff_t>(at + take));
+  }
   while (bytes.size() < length) {
-    const size_t part = std::min(kPullBytes, length - bytes.size());
-    const auto buffer =
-        read_buffer(offset + bytes.size(), part, length - bytes.size() - part + more);
+    const uint64_t next = offset + bytes.size();
+    const size_t left = length - bytes.size();
+    const size_t part = std::clamp(left, kSmallBytes, kPullBytes);
+    const auto buffer = read_buffer(next, part, (left > part ? left - part : 0) + more);
     if (!buffer) return tl::make_unexpected(buffer.error());
-    const gsize got = gst_buffer_get_size(buffer->get());
-    const size_t at = bytes.size();
-    bytes.resize(at + got);
-    gst_buffer_extract(buffer->get(), 0, bytes.data() + at, got);
-    if (got < part) break;
+    const BufferMap map(buffer->get(), GST_MAP_READ);
+    if (!map) return fail(Fault::Read, "Could not read " + uri_ + ".", "unreadable memory");
+    if (left < kSmallBytes) {
+      small_.assign(map.data(), map.data() + map.size());
+      small_offset_ = next;
+    }
+    const size_t take = std::min<size_t>(left, map.size());
+    bytes.insert(bytes.end(), map.data(), map.data() + take);
+    if (map.size() < std::min<uint64_t>(part, size_ - next)) break;
   }
   return bytes;
 }
@@ -142,126 +337,57 @@ Result<BufferRef> UriReader::pull(uint64_t offset, size_t length) {
   return source_error(gst_flow_get_name(flow));
 }
 
-GstFlowReturn UriReader::chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
-  auto* self = static_cast<UriReader*>(gst_pad_get_element_private(pad));
-  auto owned = BufferRef::adopt(buffer);
-  MutexLock lock(self->mutex_);
-  while (self->queued_ >= kQueueBytes && !self->flushing_) self->changed_.wait(self->mutex_);
-  if (self->flushing_) return GST_FLOW_FLUSHING;
-  self->queued_ += gst_buffer_get_size(buffer);
-  self->queue_.push_back(std::move(owned));
-  self->changed_.notify_all();
-  return GST_FLOW_OK;
-}
-
-gboolean UriReader::event(GstPad* pad, GstObject*, GstEvent* event) {
-  auto* self = static_cast<UriReader*>(gst_pad_get_element_private(pad));
-  const auto owned = EventRef::adopt(event);
-  MutexLock lock(self->mutex_);
-  switch (GST_EVENT_TYPE(event)) {
-    case GST_EVENT_FLUSH_START:
-      self->flushing_ = true;
-      self->changed_.notify_all();
-      break;
-    case GST_EVENT_FLUSH_STOP:
-      self->flushing_ = false;
-      self->ended_ = false;
-      self->queue_.clear();
-      self->queued_ = 0;
-      break;
-    case GST_EVENT_SEGMENT: {
-      const GstSegment* segment = nullptr;
-      gst_event_parse_segment(event, &segment);
-      if (segment->format == GST_FORMAT_BYTES && self->queue_.empty())
-        self->position_ = segment->start;
-      break;
-    }
-    case GST_EVENT_EOS:
-      self->ended_ = true;
-      self->changed_.notify_all();
-      break;
-    default:
-      break;
-  }
-  return TRUE;
-}
-
-Result<bool> UriReader::seek(uint64_t offset, uint64_t end) {
-  GstEvent* event =
-      gst_event_new_seek(1.0, GST_FORMAT_BYTES, GST_SEEK_FLAG_FLUSH, GST_SEEK_TYPE_SET,
-                         static_cast<gint64>(offset), GST_SEEK_TYPE_SET, static_cast<gint64>(end));
-  ++requests_;
-  if (!gst_pad_push_event(pad_.get(), event)) {
-    if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
-    return fail(Fault::NotSeekable,
-                uri_ + " cannot be read from the middle: its server does not serve byte ranges.");
-  }
-  stream_end_ = end;
-  MutexLock lock(mutex_);
-  position_ = offset;
-  return true;
-}
-
 Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t more) {
-  bool here;
-  {
+  const auto current = [&] {
     MutexLock lock(mutex_);
-    here = offset >= position_ && offset + length <= stream_end_ &&
-           offset - position_ <= queued_ + kSkipBytes &&
-           !(ended_ && offset + length > position_ + queued_);
+    return stream_;
+  };
+  if (const auto open = current(); !open || !open->reaches(offset, length)) {
+    const auto asked = request(offset, std::min(size_, offset + length + more));
+    if (!asked) return tl::make_unexpected(asked.error());
   }
-  if (!here) {
-    const auto sought = seek(offset, std::min(size_, offset + length + more));
-    if (!sought) return tl::make_unexpected(sought.error());
-  }
-  const auto result = BufferRef::adopt(gst_buffer_new_allocate(nullptr, length, nullptr));
-  size_t filled = 0;
-  MutexLock lock(mutex_);
-  while (filled < length) {
-    while (queue_.empty() && !ended_ && !cancelled_) changed_.wait(mutex_);
+  auto buffer = BufferRef::adopt(gst_buffer_new_allocate(nullptr, length, nullptr));
+  const BufferMap map(buffer.get(), GST_MAP_WRITE);
+  if (!map) return fail(Fault::Read, "Could not read " + uri_ + ".", "no memory");
+  const auto open = current();
+  if (!open || open->read(offset, {map.data(), length}) < length) {
     if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
-    if (queue_.empty()) {
-      const auto message = MessageRef::adopt(gst_bus_peek(bus_.get()));
-      if (message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ERROR)
-        return source_error("the connection ended");
-      return fail(Fault::Truncated, uri_ + " ended before the bytes that its index promises.",
-                  "no data after a seek that was accepted");
+    if (gst_bus_have_pending(bus_.get())) {
+      auto error = source_error("the connection ended");
+      // What souphttpsrc says when the answer to a range is the whole.
+      if (offset > 0 && error.value().fault == Fault::Read)
+        return fail(
+            Fault::NotSeekable,
+            "Could not read " + uri_ + " from its middle. Its server must serve byte ranges.",
+            error.value().message + " " + error.value().details);
+      return error;
     }
-    GstBuffer* front = queue_.front().get();
-    const gsize have = gst_buffer_get_size(front);
-    const auto skip = static_cast<gsize>(
-        std::min<uint64_t>(have, offset + filled > position_ ? offset + filled - position_ : 0));
-    const gsize take = std::min<gsize>(have - skip, length - filled);
-    if (take) {
-      const BufferMap map(front, GST_MAP_READ);
-      if (!map) return fail(Fault::Read, "Could not read " + uri_ + ".", "unreadable memory");
-      gst_buffer_fill(result.get(), filled, map.data() + skip, take);
-    }
-    filled += take;
-    const gsize used = skip + take;
-    position_ += used;
-    queued_ -= used;
-    if (used == have)
-      queue_.pop_front();
-    else
-      queue_.front() = BufferRef::adopt(
-          gst_buffer_copy_region(front, GST_BUFFER_COPY_MEMORY, used, have - used));
-    changed_.notify_all();
+    return fail(Fault::Truncated, uri_ + " ended before the bytes that its index promises.",
+                "no data after a seek that was accepted");
   }
-  return result;
+  return buffer;
 }
 
 void UriReader::cancel() {
   cancelled_ = true;
+  std::shared_ptr<Stream> open;
   {
     MutexLock lock(mutex_);
-    changed_.notify_all();
+    open = stream_;
   }
+  if (open) open->stop();
   if (GstPad* pad = pulled_) gst_pad_push_event(pad, gst_event_new_flush_start());
 }
 
 void UriReader::resume() {
   if (!cancelled_.exchange(false)) return;
+  {
+    // What was stopped stays stopped; the next read asks anew.
+    std::shared_ptr<Stream> old;
+    MutexLock lock(mutex_);
+    old = std::move(stream_);
+    stream_.reset();
+  }
   if (GstPad* pad = pulled_) gst_pad_push_event(pad, gst_event_new_flush_stop(TRUE));
 }
 

@@ -4,9 +4,8 @@
 #include <gst/gst.h>
 
 #include <atomic>
-#include <chrono>
-#include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "bytes.hpp"
@@ -43,33 +42,35 @@ class UriReader final : public ByteReader {
   uint64_t requests() const { return requests_; }
 
  private:
-  static GstFlowReturn chain(GstPad* pad, GstObject* parent, GstBuffer* buffer);
-  static gboolean event(GstPad* pad, GstObject* parent, GstEvent* event);
+  class Stream;
+
+  Result<ElementRef> make_source();
   tl::unexpected<Error> source_error(const char* what);
   Result<BufferRef> pull(uint64_t offset, size_t length);
   Result<BufferRef> stream(uint64_t offset, size_t length, uint64_t more);
-  Result<bool> seek(uint64_t offset, uint64_t end);
+  // Opens the bytes [offset, end); UINT64_MAX: to the end, whatever it is.
+  Result<bool> request(uint64_t offset, uint64_t end);
 
   std::string uri_;
-  ElementRef element_;
-  PadRef pad_;
+  Setup setup_;
   BusRef bus_;
-  bool pull_ = false;
+  std::vector<Ref<GstContext>> contexts_;  // what sources share: an HTTP session, say
   uint64_t size_ = 0;
   uint64_t bytes_read_ = 0, requests_ = 0;
-  uint64_t stream_end_ = 0;  // of the range that was asked for
+  Bytes small_;  // the last small block: the headers of boxes lie close together
+  uint64_t small_offset_ = 0;
   std::atomic<bool> cancelled_{false};
+
+  // Pull mode.
+  bool pull_ = false;
+  ElementRef element_;
+  PadRef pad_;
   std::atomic<GstPad*> pulled_{nullptr};  // pad_, once cancel() may flush it
 
-  // What the pushing element's thread and the reading thread share. Never held while a seek or a
-  // state change runs: those wait for the pushing thread.
+  // Push mode: one source element a range. A seek would do in theory; souphttpsrc 1.22 takes the
+  // end of a bounded range for the size of the resource and refuses to seek behind it.
   Mutex mutex_;
-  ConditionVariable changed_;
-  std::deque<BufferRef> queue_ CLIPS_GUARDED_BY(mutex_);
-  uint64_t queued_ CLIPS_GUARDED_BY(mutex_) = 0;
-  uint64_t position_ CLIPS_GUARDED_BY(mutex_) = 0;  // of the queue's first byte
-  bool flushing_ CLIPS_GUARDED_BY(mutex_) = false;
-  bool ended_ CLIPS_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Stream> stream_ CLIPS_GUARDED_BY(mutex_);
 };
 
 }  // namespace clips::cut
