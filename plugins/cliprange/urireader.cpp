@@ -354,8 +354,9 @@ Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t mor
     if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
     if (gst_bus_have_pending(bus_.get())) {
       auto error = source_error("the connection ended");
-      // What souphttpsrc says when the answer to a range is the whole.
-      if (offset > 0 && error.value().fault == Fault::Read)
+      // souphttpsrc, told to read a range and given the whole, fails in one of these ways.
+      const Fault fault = error.value().fault;
+      if (offset > 0 && (fault == Fault::Read || fault == Fault::NotSeekable))
         return fail(
             Fault::NotSeekable,
             "Could not read " + uri_ + " from its middle. Its server must serve byte ranges.",
