@@ -91,6 +91,39 @@ bool has_template(GstElement* element, GstPadDirection direction, GstPadPresence
   return false;
 }
 
+// What gst_parse could not make. It also lists elements that are there, but have no such property.
+std::vector<std::string> missing_of(GstParseContext* context) {
+  std::vector<std::string> missing;
+  const GStrv_ names(gst_parse_context_get_missing_elements(context));
+  for (gchar** name = names.get(); name && *name; ++name) {
+    GstElementFactory* factory = gst_element_factory_find(*name);
+    if (factory)
+      gst_object_unref(factory);
+    else
+      missing.emplace_back(*name);
+  }
+  return missing;
+}
+
+// The free pad at the begin or the end of a branch: of the first element, in the order of the
+// text, that has a free sink pad, or of the last one that has a free src pad. Elements in between
+// may have free pads too, as long as links to sometimes pads wait for these.
+PadRef free_pad(GstElement* bin, GstPadDirection direction) {
+  PadRef found;
+  // The newest child comes first.
+  for (GList* item = GST_BIN_CAST(bin)->children; item; item = item->next) {
+    auto* child = GST_ELEMENT_CAST(item->data);
+    for (GList* pads = direction == GST_PAD_SINK ? child->sinkpads : child->srcpads; pads;
+         pads = pads->next) {
+      if (gst_pad_is_linked(GST_PAD_CAST(pads->data))) continue;
+      found = PadRef::retain(GST_PAD_CAST(pads->data));
+      if (direction == GST_PAD_SRC) return found;
+      break;
+    }
+  }
+  return found;
+}
+
 // A pad that is there or that can be requested.
 PadRef get_pad(GstElement* element, const std::string& name) {
   auto pad = PadRef::adopt(gst_element_get_static_pad(element, name.c_str()));
@@ -367,13 +400,13 @@ Outcome<ElementRef> Graph::parse(const Fragment& fragment, const std::string& gr
   GstElement* parsed = gst_parse_bin_from_description_full(filled.c_str(), FALSE, context.get(),
                                                            GST_PARSE_FLAG_FATAL_ERRORS, &error);
   const ErrorPtr error_owner(error);
-  const GStrv_ missing(gst_parse_context_get_missing_elements(context.get()));
-  if (missing) {
+  const auto missing = missing_of(context.get());
+  if (!missing.empty()) {
     if (parsed) gst_object_unref(parsed);
     Failure failure;
     failure.domain = GST_CORE_ERROR;
     failure.code = GST_CORE_ERROR_MISSING_PLUGIN;
-    for (gchar** one = missing.get(); *one; ++one) failure.missing.emplace_back(*one);
+    failure.missing = missing;
     failure.message = definition_.element_name + " needs the element " + joined(failure.missing) +
                       ", which is not installed. Install the plugin that has it";
     for (const auto& parameter : core_.parameters) {
@@ -416,8 +449,7 @@ Outcome<void> Graph::link_branch(std::size_t index, const Piece& piece, GstPad* 
   const auto& branch = core_.branches[index];
   const std::string group = "Branch " + branch.name;
   if (from) {
-    const auto sink =
-        PadRef::adopt(gst_bin_find_unlinked_pad(GST_BIN_CAST(piece.front().get()), GST_PAD_SINK));
+    const auto sink = free_pad(piece.front().get(), GST_PAD_SINK);
     if (!sink)
       return tl::make_unexpected(
           wrong(branch.launch.line, group, "launch", "has no free sink pad for its stream"));
@@ -436,8 +468,7 @@ Outcome<void> Graph::link_to(const Branch& branch, const Piece& piece) {
   const auto refuse = [&](int line, const char* key, std::string message) {
     return tl::make_unexpected(wrong(line, group, key, std::move(message)));
   };
-  const auto src =
-      PadRef::adopt(gst_bin_find_unlinked_pad(GST_BIN_CAST(piece.front().get()), GST_PAD_SRC));
+  const auto src = free_pad(piece.front().get(), GST_PAD_SRC);
   if (!src) return refuse(branch.launch.line, "launch", "has no free src pad to link to anything");
   const auto target = find_element(element_, branch.to->element);
   if (!target)
