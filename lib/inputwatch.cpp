@@ -179,6 +179,36 @@ GstPadProbeReturn data_passes(GstPad* pad, GstPadProbeInfo* info, gpointer data)
   return GST_PAD_PROBE_HANDLED;
 }
 
+// The typefind element that reads from a source inside decodebin and its like; empty for others.
+PadRef typefind_of(GstPad* source_pad) {
+  auto pad = PadRef::adopt(gst_pad_get_peer(source_pad));
+  while (pad && GST_IS_GHOST_PAD(pad.get()))
+    pad = PadRef::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD_CAST(pad.get())));
+  const auto element =
+      pad ? ElementRef::adopt(gst_pad_get_parent_element(pad.get())) : ElementRef();
+  GstElementFactory* factory = element ? gst_element_get_factory(element.get()) : nullptr;
+  if (!factory || std::string_view(GST_OBJECT_NAME(factory)) != "typefind") return {};
+  return pad;
+}
+
+// A demuxer that reads by itself starts as soon as decodebin adds it, while decodebin, still in
+// the thread of its typefind, drops the demuxer's errors. An error in that moment is lost and the
+// pipeline waits for ever. So the demuxer's first read waits for that thread to be done.
+GstPadProbeReturn reader_starts(GstPad* pad, GstPadProbeInfo*, gpointer) {
+  constexpr int patience_ms = 2000;
+  const PadRef typefind = typefind_of(pad);
+  if (!typefind) return GST_PAD_PROBE_OK;
+  // Typefind's own thread has the lock already and gets it once more.
+  for (int waited_ms = 0; waited_ms < patience_ms; ++waited_ms) {
+    if (GST_PAD_STREAM_TRYLOCK(typefind.get())) {
+      GST_PAD_STREAM_UNLOCK(typefind.get());
+      return GST_PAD_PROBE_OK;
+    }
+    g_usleep(1000);
+  }
+  return GST_PAD_PROBE_REMOVE;
+}
+
 bool is_byte_source(GstElement* element) {
   return GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SOURCE) && !GST_IS_BIN(element) &&
          GST_IS_URI_HANDLER(element) &&
@@ -204,6 +234,7 @@ void watch_input(GstElement* source) {
   const auto types = static_cast<GstPadProbeType>(
       GST_PAD_PROBE_TYPE_PUSH | GST_PAD_PROBE_TYPE_PULL | GST_PAD_PROBE_TYPE_BUFFER |
       GST_PAD_PROBE_TYPE_BUFFER_LIST | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+  gst_pad_add_probe(pad.get(), GST_PAD_PROBE_TYPE_PULL, reader_starts, nullptr, nullptr);
   gst_pad_add_probe(pad.get(), types, data_passes, new Watch,
                     [](gpointer data) { delete static_cast<Watch*>(data); });
 }

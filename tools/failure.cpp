@@ -19,18 +19,19 @@ Side side_of(GstObject* object) {
   GstObject* next = nullptr;
   for (auto at = Ref<GstObject>::retain(object); at; at = Ref<GstObject>::adopt(next)) {
     next = gst_object_get_parent(at.get());
-    if (!GST_IS_ELEMENT(at.get()) || !next) continue;
+    // A pipeline is of no side. A bin may already have let go of the element that failed.
+    if (!GST_IS_ELEMENT(at.get()) || GST_IS_PIPELINE(at.get())) continue;
     const gchar* text =
         gst_element_get_metadata(GST_ELEMENT_CAST(at.get()), GST_ELEMENT_METADATA_KLASS);
     const std::string_view klass = text ? text : "";
     const auto has = [klass](std::string_view word) {
       return klass.find(word) != std::string_view::npos;
     };
-    if (has("Sink")) return gst_object_unref(next), Side::output;
-    if (has("Source") || has("Demux") || has("Decoder") || has("Parser")) {
-      gst_object_unref(next);
-      return Side::input;
-    }
+    const bool sink = has("Sink");
+    const bool source = has("Source") || has("Demux") || has("Decoder") || has("Parser");
+    if (!sink && !source) continue;
+    if (next) gst_object_unref(next);
+    return sink ? Side::output : Side::input;
   }
   return Side::middle;
 }

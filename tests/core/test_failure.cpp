@@ -47,6 +47,15 @@ TEST_F(Failure, whatever_a_sink_reports_is_the_outputs_fault) {
     EXPECT_EQ(ExitCode::not_published, of("filesink", GST_RESOURCE_ERROR, code).exit);
 }
 
+TEST_F(Failure, a_sink_that_its_bin_has_let_go_of_is_still_a_sink) {
+  const auto sink = ElementRef::sink(gst_element_factory_make("filesink", "e"));
+  const ErrorPtr error(
+      g_error_new_literal(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, "Something."));
+  const auto message = MessageRef::adopt(
+      gst_message_new_error(GST_OBJECT_CAST(sink.get()), error.get(), nullptr));
+  EXPECT_EQ(ExitCode::not_published, problem_of(message.get()).exit);
+}
+
 TEST_F(Failure, between_them_the_code_decides) {
   EXPECT_EQ(ExitCode::failed, of("x264enc", GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE).exit);
   EXPECT_EQ(ExitCode::failed, of("mp4mux", GST_STREAM_ERROR, GST_STREAM_ERROR_MUX).exit);

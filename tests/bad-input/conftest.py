@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Small good videos to be spoilt, and a judge of what a failed run leaves."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.environ["CLIPS_SOURCE_ROOT"], "tests/cli"))
+from runner import call, environment, listing, one_error  # noqa: E402
+
+FFMPEG = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
+CONTAINERS = {
+    "front.mp4": ["-movflags", "+faststart"],
+    "back.mp4": [],
+    "fragments.mp4": ["-movflags", "+frag_keyframe+empty_moov"],
+    "file.mov": [],
+    "file.mkv": [],
+    "file.ts": [],
+    "file.flv": [],
+    "file.avi": [],
+}
+
+
+class Good:
+    """Good files by name: two seconds of 320x180 with sound."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.base = directory / "base.mp4"
+        subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "testsrc=s=320x180:r=25:d=2", "-f", "lavfi", "-i", "sine=d=2",
+                        "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-g", "25",
+                        "-c:a", "aac", self.base], check=True)
+
+    def __getitem__(self, name):
+        path = self.directory / name
+        if not path.exists():
+            subprocess.run([*FFMPEG, "-i", self.base, "-c", "copy", *CONTAINERS[name], path], check=True)
+        return path
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory):
+    return Good(tmp_path_factory.mktemp("good"))
+
+
+class Place:
+    """A directory of inputs, one for outputs, one for temporary files."""
+
+    def __init__(self, path):
+        self.path = path
+        self.inputs, self.outputs, self.temporary = (path / name for name in ("in", "out", "tmp"))
+        for directory in (self.inputs, self.outputs, self.temporary):
+            directory.mkdir()
+
+    def run(self, *words, definition="proxy", **kwargs):
+        begun = time.monotonic()
+        env = kwargs.pop("env", None) or environment(TMPDIR=str(self.temporary))
+        result = call("run", definition, *words, env=env, timeout=30, **kwargs)
+        self.seconds = time.monotonic() - begun
+        return result
+
+    def fails(self, status, *words, **kwargs):
+        """A run that must fail with this status, say one line and leave nothing; returns the line."""
+        before = listing(self.path)
+        result = self.run(*words, **kwargs)
+        assert result.status == status, result
+        assert self.seconds < 10
+        line = one_error(result)
+        assert listing(self.path) == before
+        return line
+
+    def succeeds(self, *words, **kwargs):
+        result = self.run(*words, **kwargs)
+        assert (result.status, result.stdout, result.stderr) == (0, b"", ""), result
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Places where no output can be written: one clear error, exit code 5, nothing left behind."""
+
+import os
+import subprocess
+
+import pytest
+
+from runner import PROGRAM, environment
+
+
+def test_a_missing_directory(place, good):
+    line = place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/absent/out.mp4")
+    assert f"{place.outputs}/absent" in line
+
+
+def test_a_directory_as_target(place, good):
+    place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}")
+
+
+def test_a_file_as_directory(place, good):
+    (place.outputs / "file").touch()
+    place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/file/out.mp4")
+
+
+def test_a_name_that_is_too_long(place, good):
+    place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/{'x' * 300}.mp4")
+
+
+def test_a_bad_input_does_not_touch_the_old_output(place):
+    old = place.outputs / "out.mp4"
+    old.write_bytes(b"old")
+    place.fails(4, f"input={place.inputs}/absent.mp4", f"output={old}")
+    assert old.read_bytes() == b"old"
+
+
+@pytest.fixture
+def mounted(place):
+    """Mounts on the outputs' directory; taken off again after the test."""
+    def mount(*options):
+        done = subprocess.run(["mount", *options, place.outputs], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        mounts.append(place.outputs)
+
+    mounts = []
+    yield mount
+    for path in reversed(mounts):
+        subprocess.run(["umount", path], check=True)
+
+
+def test_a_full_disk(place, good, mounted):
+    mounted("-t", "tmpfs", "-o", "size=16k", "none")
+    line = place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/out.mp4")
+    assert "space" in line
+    assert os.listdir(place.outputs) == []
+
+
+def test_a_read_only_disk(place, good, mounted):
+    mounted("-t", "tmpfs", "-o", "ro", "none")
+    line = place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/out.mp4")
+    assert "read-only" in line.lower()
+
+
+def test_a_directory_that_may_not_be_written(place, good, tmp_path_factory):
+    place.outputs.chmod(0o555)
+    words = [PROGRAM, "run", "proxy", f"input={good['front.mp4']}", f"output={place.outputs}/out.mp4"]
+    if os.geteuid() == 0:
+        # Root may write everywhere; the same call as nobody, who must be able to read the rest.
+        words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", *words]
+        for path in [*good.base.parents][:-1]:
+            os.chmod(path, os.stat(path).st_mode | 0o055)
+    env = environment(TMPDIR="/tmp", GST_REGISTRY="/dev/null", HOME="/nonexistent", GST_REGISTRY_UPDATE="no")
+    env["GST_REGISTRY"] = environment()["GST_REGISTRY"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, env=env)
+    if done.returncode in (126, 127) or "Permission denied" in done.stderr and "exec" in done.stderr:
+        pytest.skip(f"the build folder cannot be entered without rights: {done.stderr.strip()}")
+    assert done.returncode == 5, done
+    assert done.stderr.count("\n") == 1 and "out.mp4" in done.stderr
+    assert os.listdir(place.outputs) == []
