@@ -28,6 +28,7 @@
 
 #include "common/guard.hpp"
 #include "common/instance.hpp"
+#include "faststartfile.hpp"
 #include "graph.hpp"
 #include "inputwatch.hpp"
 
@@ -164,7 +165,10 @@ void handle_message(GstBin* bin, GstMessage* message) {
 }
 
 void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
-  guard(bin, [&] { watch_input(child); });
+  guard(bin, [&] {
+    watch_input(child);
+    use_nameless_faststart_file(child);
+  });
   GST_BIN_CLASS(gst_clips_bin_parent_class)->deep_element_added(bin, sub_bin, child);
 }
 

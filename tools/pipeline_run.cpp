@@ -11,6 +11,7 @@
 
 #include "common/handles.hpp"
 #include "interrupts.hpp"
+#include "lib/faststartfile.hpp"
 #include "lib/inputwatch.hpp"
 #include "process.hpp"
 #include "text.hpp"
@@ -89,6 +90,7 @@ void Run::count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter) {
 // Called for every element, also from streaming threads while bins build their insides.
 void Run::attend(GstElement* element) {
   watch_input(element);
+  use_nameless_faststart_file(element);
   if (GST_IS_BIN(element)) return;
   if (is_of_class(element, "Decoder", "Video")) {
     if (const auto pad = PadRef::adopt(gst_element_get_static_pad(element, "src")))

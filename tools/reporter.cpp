@@ -155,7 +155,7 @@ void Reporter::warning(const Problem& problem) {
   if (json()) {
     line(problem_event("warning", problem));
   } else {
-    person("warning: " + problem.message);
+    held_back_.push_back("warning: " + problem.message);
   }
 }
 
@@ -179,6 +179,7 @@ void Reporter::done(std::uint64_t milliseconds, std::uint64_t frames, std::uint6
           {"peak_rss_kib", peak_rss_kib}});
     return;
   }
+  for (const std::string& text : held_back_) person(text);
   if (mode_ != ProgressMode::bar) return;
   std::string text = "done in " + seconds(milliseconds * 1'000'000) + " s";
   if (frames > 0) text += ", " + std::to_string(frames) + " frames";

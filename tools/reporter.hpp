@@ -33,7 +33,7 @@ class Reporter {
   void progress(std::uint64_t position, std::optional<std::uint64_t> duration);
   // A message that an element has posted for applications: a cut, a published file, another.
   void element_message(const GstStructure* structure, std::string_view source);
-  // Each text once.
+  // Each text once; for people only when the run succeeds, since a failure says one line.
   void warning(const Problem& problem);
   void error(const Problem& problem);
   void done(std::uint64_t milliseconds, std::uint64_t frames, std::uint64_t peak_rss_kib);
@@ -56,6 +56,7 @@ class Reporter {
   std::optional<std::uint64_t> last_duration_;
   std::int64_t started_;
   std::set<std::string> warned_;
+  std::vector<std::string> held_back_;
   std::vector<std::string> published_;
 };
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.join(os.environ["CLIPS_SOURCE_ROOT"], "tests/cli"))
-from runner import call, environment, listing, one_error  # noqa: E402
+from runner import PROGRAM, call, environment, listing, one_error  # noqa: E402
 
 FFMPEG = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
 CONTAINERS = {
@@ -75,6 +75,20 @@ class Place:
     def succeeds(self, *words, **kwargs):
         result = self.run(*words, **kwargs)
         assert (result.status, result.stdout, result.stderr) == (0, b"", ""), result
+
+
+def as_nobody(words, *readable):
+    """The words of a call without root's rights, under which nothing is unreadable; skips where that cannot be."""
+    if os.geteuid() != 0:
+        return words
+    for path in readable:
+        for parent in [*path.parents][:-1]:
+            os.chmod(parent, os.stat(parent).st_mode | 0o055)
+    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", *words]
+    tried = subprocess.run([*words[:5], PROGRAM, "--version"], capture_output=True, text=True)
+    if tried.returncode != 0:
+        pytest.skip(f"without root's rights the build folder cannot be entered: {tried.stderr.strip()}")
+    return words
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from conftest import CONTAINERS, FFMPEG
+from conftest import CONTAINERS, FFMPEG, as_nobody
+from runner import PROGRAM, environment
 
 # Where a file is cut, in hundredths of its size.
 PLACES = [1, 5, 12, 25, 40, 55, 70, 85, 95, 99]
@@ -24,7 +25,11 @@ def test_whole_files_of_every_container_pass(place, good):
 def test_a_truncated_file_is_an_error_and_never_a_short_output(place, good, name, percent):
     whole = good[name].read_bytes()
     cut = place.inputs / name
-    cut.write_bytes(whole[:len(whole) * percent // 100])
+    size = len(whole) * percent // 100
+    # A transport stream states no length: that it was cut shows only within a packet.
+    if name == "file.ts" and size % 188 == 0:
+        size += 94
+    cut.write_bytes(whole[:size])
     line = place.fails(4, f"input={cut}", f"output={place.outputs}/out.mp4")
     # Of a hundredth of a file even the format may be unknown.
     if percent > 1:
@@ -86,13 +91,25 @@ def test_a_video_of_no_pictures(place, good, name):
     place.fails(4, f"input={path}", f"output={place.outputs}/out.mp4")
 
 
+def test_a_demuxer_that_fails_at_once_is_never_waited_for(place, good):
+    """decodebin loses such an error now and then; the run hung for ever once in fifty times."""
+    path = place.inputs / "none.mp4"
+    subprocess.run([*FFMPEG, "-i", good.base, "-frames:v", "0", "-an", path], check=True)
+    for _ in range(100):
+        assert place.run(f"input={path}", f"output={place.outputs}/out.mp4").status == 4
+
+
 def test_an_unreadable_file(place, good):
     path = place.inputs / "private.mp4"
     path.write_bytes(good["front.mp4"].read_bytes())
     path.chmod(0)
-    if os.access(path, os.R_OK):
-        pytest.skip("root may read everything; test_outputs drops its rights where it can")
-    place.fails(4, f"input={path}", f"output={place.outputs}/out.mp4")
+    place.outputs.chmod(0o777)
+    words = as_nobody([PROGRAM, "run", "proxy", f"input={path}", f"output={place.outputs}/out.mp4"], path)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30,
+                          env=environment(HOME="/nonexistent", GST_REGISTRY_UPDATE="no"))
+    assert done.returncode == 4, done
+    assert done.stderr.count("\n") == 1 and "private.mp4" in done.stderr
+    assert os.listdir(place.outputs) == []
 
 
 def test_a_server_that_is_not_there(place):
