@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "common/handles.hpp"
+#include "detector.hpp"
 
 using namespace clips;
+using clips::scenecut::Detector;
 
 namespace {
 
@@ -414,17 +416,17 @@ TEST_F(SceneCut, key_units_are_forced_right_before_each_new_scene) {
   make({{"force-key-units", "true"}});
   start();
   Recorder recorder(element.get());
-  push_scenes({25, 3, 30, 200, 40});
+  push_scenes({25, 15, 30, 200, 40});
   eos();
   std::vector<std::string> expected;
   for (const auto& [from, to] :
-       std::vector<std::pair<int, int>>{{0, 25}, {25, 28}, {28, 58}, {58, 258}, {258, 298}}) {
+       std::vector<std::pair<int, int>>{{0, 25}, {25, 40}, {40, 70}, {70, 270}, {270, 310}}) {
     if (from > 0) expected.push_back("key " + std::to_string(from));
     for (const auto& number : numbers(from, to)) expected.push_back(number);
   }
   expected.insert(expected.end(), {"toc", "eos"});
   EXPECT_EQ(expected, recorder.things);
-  EXPECT_EQ((std::vector<guint64>{25, 28, 58, 258}), cut_frames());
+  EXPECT_EQ((std::vector<guint64>{25, 40, 70, 270}), cut_frames());
 }
 
 TEST_F(SceneCut, a_dropped_boundary_may_have_a_key_unit_but_every_kept_one_has_it) {
@@ -456,7 +458,9 @@ TEST_F(SceneCut, the_look_ahead_is_reported_as_latency) {
     messages("");
     EXPECT_EQ(1, latency_messages);
     latency_messages = 0;
-    EXPECT_EQ((gradual ? 128 : 16) * 40 * GST_MSECOND + 20 * GST_MSECOND, latency);
+    EXPECT_EQ((gradual ? Detector::kGradualLookahead : Detector::kCutLookahead) * 40 * GST_MSECOND +
+                  20 * GST_MSECOND,
+              latency);
     // What is reported is what frames wait at most.
     std::size_t most = 0;
     for (int i = 0; i < 400; ++i) {
@@ -502,7 +506,7 @@ TEST_F(SceneCut, a_flush_in_the_middle_of_the_look_ahead_drops_it_and_starts_ane
   Recorder recorder(element.get());
   push_scenes({30, 20}, 8 * kSecond);
   eos();
-  EXPECT_LE(before, 35u);
+  EXPECT_LT(before, 35u);
   EXPECT_EQ("200", recorder.things.front());
   const auto found = messages("scenecut");
   ASSERT_EQ(1u, found.size());
@@ -742,8 +746,9 @@ TEST_F(SceneCut, downstreams_allocation_is_passed_on_with_room_for_what_waits) {
     guint size = 0, least = 0, most = 0;
     gst_query_parse_nth_allocation_pool(query.get(), 0, nullptr, &size, &least, &most);
     EXPECT_EQ(4608u, size);
-    EXPECT_EQ(delay ? 2u + 17 : 2u, least);
-    EXPECT_EQ(delay ? 5u + 17 : 5u, most);
+    const guint held = delay ? Detector::kCutLookahead + 1 : 0;
+    EXPECT_EQ(2u + held, least);
+    EXPECT_EQ(5u + held, most);
   }
 }
 
