@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "common/display_name.hpp"
 #include "common/handles.hpp"
 #include "text.hpp"
 
@@ -353,8 +354,8 @@ void post_error(GstElement* element, const Error& error, const char* action,
     gst_structure_set(details, "request-id", G_TYPE_STRING, error.request_id.c_str(), nullptr);
   }
   const bool writing = g_strcmp0(action, "read") != 0;
-  const std::string text = std::string("Could not ") + action +
-                           (uri.empty() ? std::string(" an S3 object") : " " + uri) + ": " +
+  const std::string text = std::string("Could not ") + action + " " +
+                           (uri.empty() ? std::string("an S3 object") : display_name(uri)) + ": " +
                            error.reason + ".";
   // The message takes both texts and the details.
   gst_element_message_full_with_details(
