@@ -579,7 +579,7 @@ class Client::Core : public std::enable_shared_from_this<Core> {
       case Remedy::retry:
         if (retry_later(call, failure)) return;
         if (call->attempts > 1) {
-          failure.error.reason += ", " + std::to_string(call->attempts) + " attempts";
+          failure.error.reason += ", after " + std::to_string(call->attempts) + " attempts";
         }
         break;
       case Remedy::none:

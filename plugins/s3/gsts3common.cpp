@@ -259,14 +259,13 @@ std::string Location::uri() const {
 }
 
 bool Location::set_uri(const gchar* text, GError** error) {
-  if (!text || !*text) {
-    *this = {};
-    return true;
-  }
+  *this = {};
+  if (!text || !*text) return true;
   auto name = parse_object_uri(text);
   if (!name) {
     g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI, "Not the URI of an S3 object: %s.",
                 name.error().reason.c_str());
+    fault = std::move(name.error().reason);
     return false;
   }
   bucket = std::move(name->bucket);
@@ -275,6 +274,9 @@ bool Location::set_uri(const gchar* text, GError** error) {
 }
 
 Result<ObjectName> Location::object() const {
+  if (!fault.empty()) {
+    return tl::unexpected(Error{.kind = ErrorKind::settings, .reason = fault});
+  }
   if (bucket.empty() || key.empty()) {
     return tl::unexpected(Error{.kind = ErrorKind::settings,
                                 .reason = bucket.empty() && key.empty()

@@ -26,6 +26,7 @@ bool get_connection_property(const Config& config, guint id, GValue* value);
 struct Location {
   std::string bucket;
   std::string key;
+  std::string fault;  // why the last URI was none; object() tells
   // "s3://bucket/key", empty while incomplete.
   std::string uri() const;
   // False, with `error` set when given, when `text` is no such URI; null or empty clears.

@@ -69,7 +69,7 @@ constexpr guint64 kMostCacheSize = guint64{1} << 30;
 struct Settings {
   s3::Location location;
   std::string version_id;
-  guint64 cache_size = 32 << 20;
+  guint64 cache_size = 24 << 20;
   s3::Config connection;
 };
 
@@ -85,6 +85,7 @@ struct Session {
 struct Private {
   Mutex mutex;  // a leaf: nothing is called with it held
   Settings settings CLIPS_GUARDED_BY(mutex);
+  std::atomic<bool> error_posted{false};  // since start()
   // Shared, so that a query that is under way outlives stop().
   std::shared_ptr<Session> session CLIPS_GUARDED_BY(mutex);
 };
@@ -172,16 +173,10 @@ static void gst_clips_s3_src_set_property(GObject* object, guint id, const GValu
     MutexLock lock(p.mutex);
     Settings& settings = p.settings;
     switch (id) {
-      case prop_uri: {
-        GError* error = nullptr;
-        if (!settings.location.set_uri(text, &error)) {
-          // Named, so that start() fails with a message about it and not about another object.
-          settings.location = {};
-          GST_WARNING_OBJECT(object, "%s", error->message);
-          g_error_free(error);
-        }
+      case prop_uri:
+        // A wrong one is told by start(), which can post an error.
+        settings.location.set_uri(text, nullptr);
         break;
-      }
       case prop_bucket:
         settings.location.bucket = text ? text : "";
         break;
@@ -242,6 +237,7 @@ static void gst_clips_s3_src_get_property(GObject* object, guint id, GValue* val
 static gboolean gst_clips_s3_src_start(GstBaseSrc* base) {
   return guard(base, gboolean{FALSE}, [&]() -> gboolean {
     Private& p = priv(base);
+    p.error_posted = false;
     Settings settings;
     {
       MutexLock lock(p.mutex);
@@ -293,6 +289,16 @@ static gboolean gst_clips_s3_src_unlock(GstBaseSrc* base) {
 static gboolean gst_clips_s3_src_unlock_stop(GstBaseSrc* base) {
   if (const auto session = session_of(base)) session->reader->set_flushing(false);
   return TRUE;
+}
+
+// One error a failure: the base class posts another, "Internal data stream error", for each that
+// create() or start() returns.
+static gboolean gst_clips_s3_src_post_message(GstElement* element, GstMessage* message) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && priv(element).error_posted.exchange(true)) {
+    gst_message_unref(message);
+    return TRUE;
+  }
+  return GST_ELEMENT_CLASS(parent_class)->post_message(element, message);
 }
 
 static gboolean gst_clips_s3_src_is_seekable(GstBaseSrc*) {
@@ -446,6 +452,7 @@ static void gst_clips_s3_src_class_init(GstClipsS3SrcClass* klass) {
                                         "Reads an object of an S3 store",
                                         "The gst-plugins-clips team");
 
+  element_class->post_message = GST_DEBUG_FUNCPTR(gst_clips_s3_src_post_message);
   base_class->start = GST_DEBUG_FUNCPTR(gst_clips_s3_src_start);
   base_class->stop = GST_DEBUG_FUNCPTR(gst_clips_s3_src_stop);
   base_class->unlock = GST_DEBUG_FUNCPTR(gst_clips_s3_src_unlock);

@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kLargestReply = 16 << 20;
 constexpr std::uint64_t kBulk = 256 << 10;
 constexpr long kUploadBuffer = 1 << 20;
-constexpr long kReceiveBuffer = 256 << 10;
+constexpr long kReceiveBuffer = 128 << 10;
 constexpr long kIdleConnections = 32;
 constexpr auto kLongestPoll = std::chrono::seconds(60);
 
