@@ -284,6 +284,14 @@ int Run::finish() {
     problem.domain = "core";
     problem.code = "missing-plugin";
   }
+  // "This file contains no playable streams" leaves open which file.
+  if (problem.exit == ExitCode::bad_input && !options_.input_name.empty()) {
+    const GString_ base(g_path_get_basename(options_.input_name.c_str()));
+    const std::string name = one_line(redact(options_.input_name));
+    if (problem.message.find(name) == std::string::npos &&
+        problem.message.find(one_line(redact(base.get()))) == std::string::npos)
+      problem.message = name + ": " + problem.message;
+  }
   reporter_.error(problem);
   return static_cast<int>(problem.exit);
 }

@@ -13,6 +13,8 @@ struct RunOptions {
   // The first SIGINT or SIGTERM ends the stream, so that the outputs become whole, shorter files;
   // otherwise it leaves no output.
   bool finish_on_interrupt = false;
+  // What to put in front of an input's error that does not name the input; may be empty.
+  std::string input_name;
   // Folder for the graph as Graphviz text; empty for none.
   std::string dot_directory;
 };

@@ -19,7 +19,7 @@ SHIPPED = sorted(p.stem for p in (ROOT / "pipelines").glob("*.pipeline"))
 
 
 def test_help_names_commands_that_exist_and_each_has_its_own_help():
-    assert COMMANDS[:4] == ["run", "list", "describe", "check"]
+    assert COMMANDS == ["run", "cuts", "convert", "list", "describe", "check"]
     for command in COMMANDS:
         result = call(command, "--help")
         assert result.status == 0 and result.stderr == ""
@@ -193,8 +193,16 @@ def test_file_names_complete_behind_their_keys(tmp_path):
     assert complete("gst-clips run copy input=hol", cwd=tmp_path) == ["holiday one.mov"]
 
 
+def test_cuts_completes_like_run_with_its_definition(tmp_path):
+    (tmp_path / "film.mp4").write_text("")
+    assert complete("gst-clips cuts fi", cwd=tmp_path) == ["film.mp4"]
+    assert complete("gst-clips cuts film.mp4 meth") == ["method="]
+    assert complete("gst-clips cuts film.mp4 format=e") == ["edl"]
+
+
 def test_options_complete():
     assert complete("gst-clips run --pr") == [
         "--progress=auto", "--progress=bar", "--progress=json", "--progress=none", "--print-launch"]
     assert complete("gst-clips run --progress=j") == ["json"]
+    assert complete("gst-clips convert --to=o") == ["otio"]
     assert complete("gst-clips list --") == ["--help", "--json"]

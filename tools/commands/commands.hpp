@@ -6,6 +6,8 @@
 namespace clips::tool {
 
 extern const Command run_command;
+extern const Command cuts_command;
+extern const Command convert_command;
 extern const Command list_command;
 extern const Command describe_command;
 extern const Command check_command;

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "definitions.hpp"
 #include "exit_code.hpp"
+#include "lib/cutlist.hpp"
 
 namespace clips::tool {
 
@@ -34,13 +35,24 @@ bool takes_definition(std::string_view command) {
   return command == "run" || command == "describe" || command == "check";
 }
 
+bool takes_file(std::string_view command) {
+  return command == "cuts" || command == "convert";
+}
+
 void complete_option(const Candidates& candidates, std::string_view command) {
   candidates.add("--help");
-  if (command == "run") {
+  if (command == "run" || command == "cuts") {
     for (const char* option :
          {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
           "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
       candidates.add(option);
+  }
+  if (command == "convert") {
+    for (const CutListFormatInfo& format : cutlist_formats())
+      candidates.add("--to=" + std::string(format.name));
+    for (const CutListFormatInfo& format : cutlist_formats())
+      candidates.add("--from=" + std::string(format.name));
+    for (const char* option : {"--output=", "--frame-rate=", "--frames="}) candidates.add(option);
   }
   if (command == "list" || command == "describe") candidates.add("--json");
 }
@@ -114,6 +126,10 @@ int run(const Command&, std::vector<char*> words) {
     complete_definition(candidates);
   } else if (std::string_view(*command) == "run") {
     complete_setting(rest.front(), rest, typed);
+  } else if (std::string_view(*command) == "cuts" && !rest.empty()) {
+    complete_setting("cuts", rest, typed);
+  } else if (takes_file(*command) && rest.empty()) {
+    std::puts(files.data());
   }
   return 0;
 }

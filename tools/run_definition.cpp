@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "run_definition.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "exit_code.hpp"
+#include "pipeline_run.hpp"
+#include "process.hpp"
+#include "reporter.hpp"
+#include "text.hpp"
+
+namespace clips::tool {
+
+namespace {
+
+// A word for the text of gst-launch-1.0, which reads backslashes and quotes in its own way.
+std::string launch_quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+// The same work as a line for gst-launch-1.0. Times are nanoseconds there.
+void print_launch(GstClipsDefinition* definition, const Settings& settings, GstElement* element) {
+  std::string line = "gst-launch-1.0 -e ";
+  line += gst_clips_definition_get_element_name(definition);
+  for (const auto& [key, value] : settings) {
+    std::string text = value;
+    const auto* parameter = gst_clips_definition_find_parameter(definition, key.c_str());
+    if (gst_clips_parameter_get_parameter_type(parameter) == GST_CLIPS_PARAMETER_TIME) {
+      guint64 time = 0;
+      g_object_get(element, key.c_str(), &time, nullptr);
+      text = std::to_string(time);
+    }
+    line += " " + shell_quote(key + "=" + launch_quote(redact(text)));
+  }
+  std::puts(line.c_str());
+}
+
+bool writes_to_standard_output(const Settings& settings) {
+  for (const auto& [key, value] : settings)
+    if (value == "fd://1" || value == "/dev/stdout") return true;
+  return false;
+}
+
+}  // namespace
+
+const char* const exit_status_help =
+    "Exit status: 0 done, 1 failed, 2 wrong call or value, 3 a plugin is missing,\n"
+    "4 the input is unreadable or wrong, 5 the output could not be written,\n"
+    "130 and 143 interrupted. Whatever is not 0 has left no output.";
+
+std::vector<GOptionEntry> RunFlags::entries() {
+  return {
+      GOptionEntry{"progress", 'p', 0, G_OPTION_ARG_STRING, &progress_.text,
+                   "auto (a bar on a terminal), bar, json (lines on standard output) or none",
+                   "FORM"},
+      GOptionEntry{"finish-on-interrupt", 'e', 0, G_OPTION_ARG_NONE, &finish_,
+                   "On SIGINT or SIGTERM end the outputs properly instead of dropping them",
+                   nullptr},
+      GOptionEntry{"die-with-parent", 0, 0, G_OPTION_ARG_NONE, &with_parent_,
+                   "Stop as on SIGTERM when the process that started this one ends", nullptr},
+      GOptionEntry{"dot", 0, 0, G_OPTION_ARG_FILENAME, &dot_.text,
+                   "Write the graph into DIRECTORY as playing.dot and error.dot (Graphviz)",
+                   "DIRECTORY"},
+      GOptionEntry{"print-launch", 0, 0, G_OPTION_ARG_NONE, &print_launch_,
+                   "Print the equal gst-launch-1.0 line, without secrets, and do nothing", nullptr},
+  };
+}
+
+int run_definition(const Command& command, const char* name_or_file, const Settings& given,
+                   const Settings& defaults, const std::vector<char*>& words,
+                   const RunFlags& flags) {
+  const auto mode = progress_mode(flags.progress() ? flags.progress() : "auto");
+  if (!mode) {
+    return usage_error(command, "--progress is auto, bar, json or none, not \"" +
+                                    std::string(flags.progress()) + "\"");
+  }
+  Reporter reporter(*mode);
+  const auto refuse = [&](const Problem& problem) {
+    reporter.error(problem);
+    return static_cast<int>(problem.exit);
+  };
+  auto definition = open_definition(name_or_file);
+  if (!definition) return refuse(definition.error());
+  for (const GstPadDirection direction : {GST_PAD_SINK, GST_PAD_SRC}) {
+    if (!gst_clips_definition_has_pad(definition->get(), direction)) continue;
+    return refuse(usage_problem(
+        std::string(gst_clips_definition_get_name(definition->get())) +
+        " is made to stand between other elements and does not run by itself; use the element " +
+        gst_clips_definition_get_element_name(definition->get()) + " in a pipeline."));
+  }
+  auto settings = parse_settings(words);
+  if (!settings) return refuse(settings.error());
+  const auto is_set = [&](const std::string& key) {
+    return std::any_of(settings->begin(), settings->end(),
+                       [&](const auto& setting) { return setting.first == key; });
+  };
+  for (const auto& [key, value] : given)
+    if (is_set(key)) return refuse(usage_problem("\"" + key + "\" is set twice."));
+  settings->insert(settings->begin(), given.begin(), given.end());
+  for (const auto& setting : defaults)
+    if (!is_set(setting.first)) settings->push_back(setting);
+  if (reporter.json() && writes_to_standard_output(*settings)) {
+    return refuse(
+        usage_problem("Standard output cannot carry the media and --progress=json at once; "
+                      "use another output or --progress=none."));
+  }
+  const auto element = make_element(definition->get(), *settings);
+  if (!element) return refuse(element.error());
+  if (flags.print_launch()) {
+    print_launch(definition->get(), *settings, element->get());
+    return static_cast<int>(ExitCode::done);
+  }
+  if (flags.dot()) {
+    struct stat status {};
+    if (stat(flags.dot(), &status) != 0 || !S_ISDIR(status.st_mode))
+      return refuse(usage_problem("--dot: " + std::string(flags.dot()) + " is no directory."));
+  }
+  if (flags.with_parent() && !die_with_parent()) {
+    Problem problem;
+    problem.domain = "interrupt";
+    problem.code = "parent";
+    problem.message = "The process that started this one has ended.";
+    problem.exit = ExitCode::failed;
+    return refuse(problem);
+  }
+
+  const auto pipeline = ElementRef::sink(gst_pipeline_new("pipeline"));
+  gst_bin_add(GST_BIN(pipeline.get()), element->get());
+  RunOptions options;
+  options.finish_on_interrupt = flags.finish();
+  for (const auto& [key, value] : *settings)
+    if (key == "input") options.input_name = value;
+  options.dot_directory = flags.dot() ? flags.dot() : "";
+  return run_pipeline(pipeline.get(), reporter, options);
+}
+
+}  // namespace clips::tool

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#pragma once
+
+#include <vector>
+
+#include "command.hpp"
+#include "common/handles.hpp"
+#include "definitions.hpp"
+
+namespace clips::tool {
+
+// The options of every command that runs a pipeline.
+class RunFlags {
+ public:
+  std::vector<GOptionEntry> entries();
+
+  const gchar* progress() const noexcept { return progress_.text; }
+  const gchar* dot() const noexcept { return dot_.text; }
+  bool finish() const noexcept { return finish_; }
+  bool with_parent() const noexcept { return with_parent_; }
+  bool print_launch() const noexcept { return print_launch_; }
+
+ private:
+  // GOption writes through a plain pointer.
+  struct Text {
+    gchar* text = nullptr;
+    Text() = default;
+    Text(const Text&) = delete;
+    Text& operator=(const Text&) = delete;
+    ~Text() { g_free(text); }
+  };
+  Text progress_;
+  Text dot_;
+  gboolean finish_ = FALSE;
+  gboolean with_parent_ = FALSE;
+  gboolean print_launch_ = FALSE;
+};
+
+// The exit codes in a few lines, for the end of a command's help.
+extern const char* const exit_status_help;
+
+// Runs a definition with KEY=VALUE words behind `given`, and reports as the flags say. Returns what
+// the process returns. A word may not set what `given` has set, unless the value there is a
+// default.
+int run_definition(const Command& command, const char* name_or_file, const Settings& given,
+                   const Settings& defaults, const std::vector<char*>& words,
+                   const RunFlags& flags);
+
+}  // namespace clips::tool
