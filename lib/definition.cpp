@@ -278,7 +278,7 @@ class Parser {
 
   void parse_parameter(const KeyFileGroup& group, const std::string& name) {
     check_keys(group, {"type", "default", "minimum", "maximum", "values", "required", "bind",
-                       "description", "unset", "template"});
+                       "description", "unset", "template", "launch"});
     Parameter parameter;
     parameter.name = name;
     parameter.line = group.line;
@@ -311,6 +311,14 @@ class Parser {
     parse_limits(group, parameter);
     parse_default(group, parameter);
     parse_binds(group, parameter);
+    if (const auto* entry = find(group, "launch")) {
+      if (!parameter.unset && parameter.type != ValueType::Boolean &&
+          (parameter.default_value || parameter.required))
+        refuse(group, *entry, "needs unset, the value without these elements");
+      parameter.launch = fragment(group, *entry);
+      if (!parameter.launch->scan.tokens.empty())
+        refuse(group, *entry, "has a token, but parameters have none");
+    }
     add_parameter(group, std::move(parameter));
   }
 
@@ -435,7 +443,7 @@ class Parser {
     for (const auto& [name, chain] : definition_.graph) add_names(chain, "Graph", name);
     for (const auto& branch : definition_.branches)
       add_names(branch.launch, "Branch " + branch.name, "launch");
-    check_unused_choices();
+    check_unused_tokens();
     for (const auto& branch : definition_.branches) check_branch(branch);
     for (const auto& parameter : definition_.parameters) check_parameter(parameter);
     if (definition_.sink.present) check_element(definition_.sink.target, "Pad sink", "element");
@@ -455,32 +463,42 @@ class Parser {
     for (const auto& element : fragment.scan.elements)
       add_name(element.name, fragment.line, group, key);
     for (const auto& token : fragment.scan.tokens) {
-      const auto* choice = definition_.find_parameter(token);
-      if (!choice || !choice->is_fragment_choice())
+      const auto* parameter = definition_.find_parameter(token);
+      if (!parameter || (!parameter->is_fragment_choice() && !parameter->launch))
         refuse(fragment.line, group, key,
-               "has the unknown token “${" + token + "}”; a token names a [Choice] group");
-      if (!used_choices_.insert(token).second)
+               "has the unknown token “${" + token +
+                   "}”; a token names a [Choice] group or a [Parameter] with launch");
+      if (!used_tokens_.insert(token).second)
         refuse(fragment.line, group, key, "uses “${" + token + "}” a second time");
       // Alternatives may use the same name: only one of them is ever built.
       std::set<std::string> names;
-      for (const auto& alternative : choice->alternatives) {
-        std::set<std::string> own;
-        for (const auto& element : alternative.fragment.scan.elements) {
-          if (!element.name.empty() && !own.insert(element.name).second)
-            refuse(alternative.fragment.line, "Choice " + token, alternative.name,
-                   "names a second element " + quoted(element.name));
-        }
-        names.merge(own);
-      }
-      for (const auto& name : names) add_name(name, choice->line, "Choice " + token, {});
+      for (const auto& alternative : parameter->alternatives)
+        names.merge(own_names(alternative.fragment, "Choice " + token, alternative.name));
+      if (parameter->launch)
+        names.merge(own_names(*parameter->launch, "Parameter " + token, "launch"));
+      const auto kind = parameter->launch ? "Parameter " : "Choice ";
+      for (const auto& name : names) add_name(name, parameter->line, kind + token, {});
     }
   }
 
-  void check_unused_choices() const {
+  std::set<std::string> own_names(const Fragment& fragment, const std::string& group,
+                                  const std::string& key) const {
+    std::set<std::string> own;
+    for (const auto& element : fragment.scan.elements) {
+      if (!element.name.empty() && !own.insert(element.name).second)
+        refuse(fragment.line, group, key, "names a second element " + quoted(element.name));
+    }
+    return own;
+  }
+
+  void check_unused_tokens() const {
     for (const auto& parameter : definition_.parameters) {
-      if (!parameter.is_fragment_choice() || used_choices_.contains(parameter.name)) continue;
-      refuse(parameter.line, "Choice " + parameter.name, {},
-             "is used by no ${" + parameter.name + "} token");
+      if (used_tokens_.contains(parameter.name)) continue;
+      const auto message = "is used by no ${" + parameter.name + "} token";
+      if (parameter.is_fragment_choice())
+        refuse(parameter.line, "Choice " + parameter.name, {}, message);
+      if (parameter.launch)
+        refuse(parameter.launch->line, "Parameter " + parameter.name, "launch", message);
     }
   }
 
@@ -542,7 +560,7 @@ class Parser {
                      ", which no graph, branch or choice offers");
       }
     }
-    if (!parameter.binds.empty()) return;
+    if (!parameter.binds.empty() || parameter.launch) return;
     const bool steers = std::any_of(
         definition_.branches.begin(), definition_.branches.end(),
         [&](const auto& b) { return b.condition && b.condition->parameter == parameter.name; });
@@ -554,7 +572,7 @@ class Parser {
   std::vector<KeyFileGroup> groups_;
   Definition definition_;
   std::set<std::string> elements_;
-  std::set<std::string> used_choices_;
+  std::set<std::string> used_tokens_;
 };
 
 }  // namespace

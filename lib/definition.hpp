@@ -90,6 +90,8 @@ struct Parameter {
   std::string text_template;
   // Tried in order; the first one with a target that exists is used, for all its targets.
   std::vector<std::vector<Bind>> binds;
+  // Stands where ${name} is, unless the value is unset, false or none at all.
+  std::optional<Fragment> launch;
   // For a [Choice]: what the values stand for. limits.choices has the names, in the same order,
   // behind “auto” when the choice has no default.
   std::vector<Alternative> alternatives;

@@ -261,7 +261,7 @@ Outcome<void> Graph::build() {
     if (built_) return {};
     position_ = GST_CLOCK_TIME_NONE;
     built = check_values();
-    if (built) built = build_chosen();
+    if (built) built = build_chosen(false);
     made_.clear();  // The bin's own state change starts these.
     built_ = built.has_value();
   }
@@ -273,7 +273,7 @@ Outcome<void> Graph::check() {
   Outcome<void> built;
   {
     MutexLock lock(lock_);
-    built = build_chosen();
+    built = build_chosen(true);
     // Branches of branches bring more sources, so both may grow meanwhile.
     for (std::size_t i = 0; built && i < sources_.size(); ++i) {
       for (std::size_t k = 0; built && k < sources_[i]->branches.size(); ++k) {
@@ -330,21 +330,32 @@ Outcome<void> Graph::check_values() const {
   return {};
 }
 
-void Graph::choose() {
-  alternatives_.clear();
+// Whether the value is another than the one that means: without.
+bool Graph::is_active(const Parameter& parameter, const ParameterValues::Snapshot& value) const {
+  if (parameter.unset) return format_value(parameter.type, *parameter.unset) != value.text;
+  return parameter.type != ValueType::Boolean || value.text == "true";
+}
+
+void Graph::choose(bool everything) {
+  static const Fragment nothing;
+  tokens_.clear();
   for (const auto& parameter : core_.parameters) {
+    const auto value = value_of(parameter);
+    if (parameter.launch) {
+      const bool wanted = everything || (value && is_active(parameter, *value));
+      tokens_[parameter.name] = wanted ? &*parameter.launch : &nothing;
+    }
     if (!parameter.is_fragment_choice()) continue;
-    const auto choice = value_of(parameter)->text;
     // With none available, the first one gives the error that says what to install.
     const Alternative* chosen = &parameter.alternatives.front();
     for (const auto& alternative : parameter.alternatives) {
-      if (choice == kAutoChoice ? missing_factories(alternative.fragment.scan).empty()
-                                : alternative.name == choice) {
+      if (value->text == kAutoChoice ? missing_factories(alternative.fragment.scan).empty()
+                                     : alternative.name == value->text) {
         chosen = &alternative;
         break;
       }
     }
-    alternatives_[parameter.name] = chosen;
+    tokens_[parameter.name] = &chosen->fragment;
   }
   enabled_.clear();
   for (std::size_t i = 0; i < core_.branches.size(); ++i) {
@@ -358,8 +369,8 @@ bool Graph::holds(const Condition& condition) const {
   return (value && value->text == condition.value.value_or("true")) != condition.negated;
 }
 
-Outcome<void> Graph::build_chosen() {
-  choose();
+Outcome<void> Graph::build_chosen(bool everything) {
+  choose(everything);
   Fragment whole;
   for (const auto& [key, chain] : core_.graph) {
     whole.text += (whole.text.empty() ? "" : " ") + chain.text;
@@ -388,11 +399,10 @@ Outcome<void> Graph::build_chosen() {
 Outcome<ElementRef> Graph::parse(const Fragment& fragment, const std::string& group,
                                  const std::string& key) {
   std::string filled = fragment.text;
-  for (const auto& [choice, alternative] : alternatives_) {
-    const std::string token = "${" + choice + "}";
-    for (auto at = filled.find(token); at != std::string::npos;
-         at = filled.find(token, at + alternative->fragment.text.size()))
-      filled.replace(at, token.size(), alternative->fragment.text);
+  for (const auto& [name, replacement] : tokens_) {
+    const std::string token = "${" + name + "}";
+    const auto at = filled.find(token);
+    if (at != std::string::npos) filled.replace(at, token.size(), replacement->text);
   }
   std::unique_ptr<GstParseContext, void (*)(GstParseContext*)> context(gst_parse_context_new(),
                                                                        gst_parse_context_free);
@@ -414,7 +424,7 @@ Outcome<ElementRef> Graph::parse(const Fragment& fragment, const std::string& gr
           std::find(fragment.scan.tokens.begin(), fragment.scan.tokens.end(), parameter.name) ==
               fragment.scan.tokens.end())
         continue;
-      if (!missing_factories(alternatives_.at(parameter.name)->fragment.scan).empty())
+      if (!missing_factories(tokens_.at(parameter.name)->scan).empty())
         failure.message += " or choose another “" + parameter.name + "”";
     }
     failure.message += ".";
@@ -557,8 +567,7 @@ void Graph::wait_for_streams(GstElement* element, std::size_t branch) {
 Outcome<void> Graph::apply_parameters(GstElement* bin) const {
   for (const auto& parameter : core_.parameters) {
     auto value = value_of(parameter);
-    if (value && parameter.unset && format_value(parameter.type, *parameter.unset) == value->text)
-      value.reset();
+    if (value && parameter.unset && !is_active(parameter, *value)) value.reset();
     bool element_seen = false;
     bool bound = false;
     for (const auto& targets : parameter.binds) {

@@ -71,9 +71,10 @@ class Graph {
   static GstPadProbeReturn on_branch_data(GstPad*, GstPadProbeInfo* info, gpointer user_data);
 
   Outcome<void> check_values() const;
-  void choose() CLIPS_REQUIRES(lock_);
+  void choose(bool everything) CLIPS_REQUIRES(lock_);
+  bool is_active(const Parameter& parameter, const ParameterValues::Snapshot& value) const;
   bool holds(const Condition& condition) const;
-  Outcome<void> build_chosen() CLIPS_REQUIRES(lock_);
+  Outcome<void> build_chosen(bool everything) CLIPS_REQUIRES(lock_);
   Outcome<ElementRef> parse(const Fragment& fragment, const std::string& group,
                             const std::string& key) CLIPS_REQUIRES(lock_);
   Outcome<Piece> make_branch(std::size_t index) CLIPS_REQUIRES(lock_);
@@ -108,8 +109,8 @@ class Graph {
   // for it must not be what a state change waits for.
   Mutex lock_;
   std::vector<std::unique_ptr<Source>> sources_ CLIPS_GUARDED_BY(lock_);
-  // What each choice stands for, and which branches are wanted, in this run.
-  std::map<std::string, const Alternative*> alternatives_ CLIPS_GUARDED_BY(lock_);
+  // What each token stands for, and which branches are wanted, in this run.
+  std::map<std::string, const Fragment*> tokens_ CLIPS_GUARDED_BY(lock_);
   std::set<std::size_t> enabled_ CLIPS_GUARDED_BY(lock_);
   unsigned pieces_ CLIPS_GUARDED_BY(lock_) = 0;
   bool built_ CLIPS_GUARDED_BY(lock_) = false;

@@ -269,6 +269,7 @@ gchar** gst_clips_definition_get_missing(const GstClipsDefinition* definition) {
   // An optional branch counts too: nobody knows yet which streams the input has.
   for (const auto& branch : core.branches) add(missing_factories(branch.launch.scan));
   for (const auto& parameter : core.parameters) {
+    if (parameter.launch) add(missing_factories(parameter.launch->scan));
     if (!parameter.is_fragment_choice()) continue;
     std::vector<std::string> best;
     for (const auto& alternative : parameter.alternatives) {

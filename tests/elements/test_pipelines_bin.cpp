@@ -285,6 +285,24 @@ void stop(const ElementRef& element) {
 
 }  // namespace
 
+namespace {
+
+std::string check_error(const std::string& text) {
+  GError* error = nullptr;
+  GstClipsDefinition* definition =
+      gst_clips_load_definition(workplace().write("checked.pipeline", text).c_str(), &error);
+  if (!definition) {
+    const ErrorPtr owner(error);
+    return std::string("not loaded: ") + error->message;
+  }
+  const bool right = gst_clips_definition_check(definition, &error);
+  gst_clips_definition_unref(definition);
+  if (right) return "right";
+  const ErrorPtr owner(error);
+  return error->message;
+}
+}  // namespace
+
 // --- Branches ---
 
 TEST(Branches, a_file_with_both_streams_fills_both_branches) {
@@ -711,6 +729,28 @@ TEST(Parameters, unset_leaves_the_element_alone) {
   stop(element);
 }
 
+TEST(Parameters, elements_that_a_value_brings_are_only_there_with_it) {
+  const auto text =
+      std::string(kHead) +
+      "[Graph]\nchain=videotestsrc num-buffers=5 ! ${rate} ${mirror} fakesink name=sink\n" +
+      parameter("rate",
+                "type=fraction\ndefault=0/1\nunset=0/1\nbind=rate::caps\n"
+                "template=video/x-raw,framerate={}\nlaunch=videorate ! capsfilter name=rate !") +
+      parameter("mirror", "type=boolean\ndefault=false\nlaunch=videoflip name=flip !");
+  const auto element = load(text);
+  Player run(element);
+  EXPECT_TRUE(run.play().eos);
+  EXPECT_EQ("not built", run.last_caps("rate"));
+  EXPECT_FALSE(run.child("flip"));
+  run.stop();
+  EXPECT_EQ("", set(element.get(), "rate", "7/2"));
+  EXPECT_EQ("", set(element.get(), "mirror", "true"));
+  EXPECT_TRUE(run.play().eos);
+  EXPECT_TRUE(contains(run.last_caps("sink"), "framerate=(fraction)7/2"));
+  EXPECT_TRUE(run.child("flip"));
+  EXPECT_EQ("right", check_error(text));
+}
+
 TEST(Parameters, one_can_be_bound_to_several_elements) {
   const auto element = started(with_source(
       parameter("flag", "type=boolean\ndefault=true\nbind=queue::flush-on-eos,sink::sync")));
@@ -873,23 +913,6 @@ TEST(Faults, a_file_that_cannot_be_read_says_why) {
   EXPECT_TRUE(g_error_matches(error, GST_CLIPS_ERROR, GST_CLIPS_ERROR_READ)) << error->message;
   g_clear_error(&error);
 }
-
-namespace {
-std::string check_error(const std::string& text) {
-  GError* error = nullptr;
-  GstClipsDefinition* definition =
-      gst_clips_load_definition(workplace().write("checked.pipeline", text).c_str(), &error);
-  if (!definition) {
-    const ErrorPtr owner(error);
-    return std::string("not loaded: ") + error->message;
-  }
-  const bool right = gst_clips_definition_check(definition, &error);
-  gst_clips_definition_unref(definition);
-  if (right) return "right";
-  const ErrorPtr owner(error);
-  return error->message;
-}
-}  // namespace
 
 TEST(Faults, check_tries_the_graph_every_branch_alternative_and_bind) {
   EXPECT_EQ("right", check_error(decode("", "")));
