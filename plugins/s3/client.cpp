@@ -360,7 +360,8 @@ class Client::Core : public std::enable_shared_from_this<Core> {
     with_credentials(call);
   }
 
-  void finish(const CallPtr& call, Result<HttpReply> result) {
+  // By value: the reference may be the one of the map.
+  void finish(CallPtr call, Result<HttpReply> result) {
     if (calls_.erase(call->id) == 0) return;
     if (call->transfer) transport_->cancel(call->transfer);
     if (call->timer) transport_->drop_timer(call->timer);

@@ -11,7 +11,7 @@
  * about (`max-inflight` + 2) x `part-size`.
  *
  * Muxers may go back: into the first part until the end, and into the part that is being filled
- * (in Matroska also the one before). With `faststart=auto` an MP4 that mp4mux writes with its index
+ * (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux writes with its index
  * at the end gets it in front, without a temporary file: the index is held back, moved before the
  * media and goes up with the first part, which is sent last. A rewrite anywhere else is an error.
  *
@@ -231,8 +231,8 @@ GstFlowReturn fail(gpointer self, const WriteError& error) {
       break;
     case WriteError::Kind::gap:
       GST_ELEMENT_ERROR(self, RESOURCE, SEEK,
-                        ("Could not write %s: the stream leaves a gap, which an object cannot "
-                         "have.",
+                        ("Could not write %s: the stream leaves a gap that is longer than a "
+                         "part.",
                          uri.c_str()),
                         ("jump to byte %" G_GUINT64_FORMAT, error.position));
       break;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -26,9 +27,17 @@ bool is_matroska(Bytes head) {
   return begins_with(head, "\x1a\x45\xdf\xa3");
 }
 
-// Formats whose muxers go back to the header without asking first.
+// matroskamux sends the header of a cluster as a buffer, and writes its size there at its end.
+bool begins_cluster(Bytes data) {
+  return begins_with(data, "\x1f\x43\xb6\x75");
+}
+
+// A cluster that is longer than so many parts is not kept whole.
+constexpr std::size_t kMaxClusterParts = 4;
+
+// Formats whose muxers go back to the header without asking first; flacenc asks, but at the end.
 bool is_rewritten_unasked(Bytes head) {
-  return begins_with(head, "RIFF") || begins_with(head, "FORM");
+  return begins_with(head, "RIFF") || begins_with(head, "FORM") || begins_with(head, "fLaC");
 }
 
 }  // namespace
@@ -84,7 +93,9 @@ std::uint64_t WriteModel::retained() const {
 }
 
 tl::expected<void, WriteError> WriteModel::seek(std::uint64_t position) {
-  if (position > end_) return tl::unexpected(WriteError{WriteError::Kind::gap, position, {}});
+  // What is skipped reads as zeros, as in a file; a jump far ahead is no muxer's.
+  if (position > end_ && position - end_ > plan_.size(1))
+    return tl::unexpected(WriteError{WriteError::Kind::gap, position, {}});
   position_ = position;
   return {};
 }
@@ -98,14 +109,31 @@ bool WriteModel::starts_moov(Bytes data) const {
 
 tl::expected<std::size_t, WriteError> WriteModel::write(Bytes data, bool new_buffer) {
   if (data.empty()) return std::size_t{0};
+  if (position_ > end_ && !held_at_) {
+    if (auto done = fill_gap(); !done) return tl::unexpected(done.error());
+  }
   if (!held_at_ && new_buffer && position_ == end_ && starts_moov(data)) held_at_ = end_;
   if (held_at_ && position_ >= *held_at_) {
     if (held_.size() + data.size() <= kMaxHeld) return append_to_held(data);
     if (auto done = release_held(); !done) return tl::unexpected(done.error());
     return std::size_t{0};
   }
+  if (new_buffer && position_ == end_ && head_ && begins_cluster(data) &&
+      is_matroska(head_->bytes()))
+    cluster_at_ = position_;
   if (held_at_) data = data.first(std::min<std::uint64_t>(data.size(), *held_at_ - position_));
   return write_to_parts(data);
+}
+
+tl::expected<void, WriteError> WriteModel::fill_gap() {
+  static constexpr std::array<std::byte, 4096> zeros{};
+  const std::uint64_t resume_at = std::exchange(position_, end_);
+  while (position_ < resume_at) {
+    const auto size = std::min<std::uint64_t>(zeros.size(), resume_at - position_);
+    if (auto done = write_to_parts(Bytes(zeros).first(size)); !done)
+      return tl::unexpected(done.error());
+  }
+  return {};
 }
 
 std::size_t WriteModel::append_to_held(Bytes data) {
@@ -165,10 +193,12 @@ void WriteModel::seal() {
   if (head_ && head_->size() == head_->capacity() && !rewritable_ &&
       !is_rewritten_unasked(head_->bytes()))
     ready_.push_back(part_of(1, std::exchange(head_, nullptr)));
-  const std::size_t keep = head_ && is_matroska(head_->bytes()) ? 1 : 0;
-  const auto full = [](const Open& open) { return open.block->size() == open.block->capacity(); };
-  // The last one that is full stays until the next is full, where one more is to be kept.
-  while (open_.size() > keep && full(open_.front()) && full(open_[keep])) {
+  const auto sealed = [&](const Open& open) {
+    const auto end = open.offset + open.block->capacity();
+    return open.block->size() == open.block->capacity() &&
+           (end <= cluster_at_ || open_.size() > kMaxClusterParts);
+  };
+  while (!open_.empty() && sealed(open_.front())) {
     ready_.push_back(part_of(open_.front().number, std::move(open_.front().block)));
     open_.pop_front();
   }

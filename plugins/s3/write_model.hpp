@@ -57,7 +57,7 @@ enum class Faststart {
 struct WriteError {
   enum class Kind {
     rewrite,   // the muxer rewrites bytes that were sent already
-    gap,       // it jumps past the end
+    gap,       // it jumps more than a part past the end
     too_long,  // 10 000 parts are full
     moov,      // Faststart::required and the moov cannot be moved; `reason` says why
   };
@@ -68,8 +68,8 @@ struct WriteError {
 
 // One object as a muxer writes it, cut into parts. It keeps what may still be rewritten:
 //  - the first part, until the end (if a muxer is there that goes back; see set_rewritable()),
-//  - the part being filled; in Matroska, whose cluster sizes are written when a cluster closes, the
-//    one before it too,
+//  - the part being filled; in Matroska, whose cluster sizes are written when a cluster closes, all
+//    from the start of the cluster on (up to four parts),
 //  - a moov behind the media of an MP4, so that it can go before it: see "true fast-start" in
 //    docs/elements/s3sink.md.
 // A write anywhere else is an error, never appended.
@@ -120,6 +120,7 @@ class WriteModel {
     std::shared_ptr<Block> block;
   };
 
+  tl::expected<void, WriteError> fill_gap();
   std::size_t append_to_held(std::span<const std::byte> data);
   tl::expected<std::size_t, WriteError> write_to_parts(std::span<const std::byte> data);
   tl::expected<void, WriteError> release_held();
@@ -141,6 +142,8 @@ class WriteModel {
   std::deque<Part> ready_;
   int next_number_ = 1;
   bool any_taken_ = false;
+  // What is from here on may be rewritten: the cluster, or nothing but the part being filled.
+  std::uint64_t cluster_at_ = ~std::uint64_t{0};
   std::optional<std::uint64_t> held_at_;
   std::vector<std::byte> held_;
   std::uint64_t insert_at_ = 0;

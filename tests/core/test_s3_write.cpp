@@ -353,23 +353,50 @@ TEST(WriteModel, part_being_filled_can_be_rewritten) {
   EXPECT_TRUE(writer.object() == writer.expected);
 }
 
-TEST(WriteModel, matroska_keeps_a_whole_part_for_cluster_sizes) {
+TEST(WriteModel, matroska_keeps_the_cluster_whose_size_is_to_come) {
   Writer writer(small);
   writer.model.set_rewritable();
-  ASSERT_TRUE(writer.write("\x1a\x45\xdf\xa3" + media(25 * MiB + 100)));
-  ASSERT_TRUE(writer.write_at(20 * MiB + 104, "cluster size"));
-  ASSERT_TRUE(writer.write_at(25 * MiB + 104, "next cluster"));
+  ASSERT_TRUE(writer.write("\x1a\x45\xdf\xa3" + media(6 * MiB)));
+  std::uint64_t cluster = 0;
+  for (const std::size_t size : {3 * MiB, 12 * MiB, 100 * std::uint64_t{1}, 17 * MiB}) {
+    cluster = writer.model.size();
+    ASSERT_TRUE(writer.write("\x1f\x43\xb6\x75????????"));
+    ASSERT_TRUE(writer.write(media(size)));
+    EXPECT_LE(writer.model.retained(), 5 * MiB + (size / (5 * MiB) + 2) * 5 * MiB);
+    ASSERT_TRUE(writer.write_at(cluster + 4, "the size"));
+    ASSERT_TRUE(writer.model.seek(writer.model.size()));
+  }
   ASSERT_TRUE(writer.write_at(100, "duration"));
   ASSERT_TRUE(writer.finish());
   EXPECT_TRUE(writer.object() == writer.expected);
-  EXPECT_EQ(writer.parts.size(), 6u);
 }
 
-TEST(WriteModel, jump_past_the_end_is_an_error) {
-  Writer writer;
+TEST(WriteModel, cluster_of_more_than_four_parts_is_not_kept_whole) {
+  Writer writer(small);
+  writer.model.set_rewritable();
+  ASSERT_TRUE(writer.write("\x1a\x45\xdf\xa3" + media(6 * MiB)));
+  const auto cluster = writer.model.size();
+  ASSERT_TRUE(writer.write("\x1f\x43\xb6\x75????????"));
+  ASSERT_TRUE(writer.write(media(40 * MiB)));
+  EXPECT_LE(writer.model.retained(), 5 * MiB + 25 * MiB);
+  EXPECT_FALSE(writer.write_at(cluster + 4, "the size"));
+}
+
+TEST(WriteModel, what_is_skipped_reads_as_zeros) {
+  Writer writer(small);
+  writer.model.set_rewritable();
   ASSERT_TRUE(writer.write("abc"));
-  EXPECT_FALSE(writer.write_at(4, "x"));
-  EXPECT_EQ(writer.error.kind, WriteError::Kind::gap);
+  ASSERT_TRUE(writer.write_at(5 * MiB - 1, "over the part"));
+  ASSERT_TRUE(writer.write_at(9 * MiB, "end"));
+  ASSERT_TRUE(writer.write_at(100, "head"));
+  ASSERT_TRUE(writer.finish());
+  EXPECT_TRUE(writer.object() == writer.expected);
+}
+
+TEST(WriteModel, jump_far_past_the_end_is_an_error) {
+  Writer writer(small);
+  ASSERT_TRUE(writer.write("abc"));
+  EXPECT_FALSE(writer.model.seek(5 * MiB + 4));
 }
 
 TEST(WriteModel, random_rewrites_inside_of_the_head_and_the_open_part) {
