@@ -9,6 +9,7 @@
 
 #include "checksum.hpp"
 #include "moov.hpp"
+#include "object_headers.hpp"
 #include "part_plan.hpp"
 #include "write_model.hpp"
 
@@ -73,6 +74,45 @@ TEST(Checksum, pieces_count_as_one_text) {
         whole.first(3), {}, whole.subspan(3, 500), whole.subspan(503)};
     EXPECT_EQ(checksum_of(kind, pieces), checksum_of(kind, {{whole}}));
   }
+}
+
+// Headers of the object
+
+std::string header(const ObjectSettings& settings, std::string_view name) {
+  const auto headers = object_headers(settings);
+  return headers ? std::string(find_header(*headers, name)) : "error: " + headers.error();
+}
+
+TEST(ObjectHeaders, tags_are_one_encoded_header) {
+  EXPECT_EQ(header({.tags = {{"who", "a&b c"}, {"state", "raw"}}}, "x-amz-tagging"),
+            "state=raw&who=a%26b%20c");
+}
+
+TEST(ObjectHeaders, each_setting_has_its_header_and_nothing_is_sent_unasked) {
+  ObjectSettings all;
+  all.sse = "aws:kms";
+  all.sse_kms_key_id = "arn:key";
+  all.metadata = {{"take", "7"}};
+  EXPECT_EQ(header(all, "x-amz-server-side-encryption"), "aws:kms");
+  EXPECT_EQ(header(all, "x-amz-server-side-encryption-aws-kms-key-id"), "arn:key");
+  EXPECT_EQ(header(all, "x-amz-meta-take"), "7");
+  EXPECT_EQ(object_headers(all)->size(), 3u);
+  EXPECT_TRUE(object_headers({})->empty());
+}
+
+TEST(ObjectHeaders, what_would_be_a_second_header_is_refused) {
+  EXPECT_TRUE(header({.acl = "private\r\nx: y"}, "x").starts_with("error: acl"));
+  EXPECT_TRUE(header({.metadata = {{"a: b", "c"}}}, "x").starts_with("error: metadata"));
+  EXPECT_TRUE(header({.metadata = {{"a", "b\nc"}}}, "x").starts_with("error: metadata"));
+}
+
+TEST(ContentType, by_ending_and_by_caps) {
+  EXPECT_EQ(content_type_of_key("a/b.MP4"), "video/mp4");
+  EXPECT_EQ(content_type_of_key("a.b/c"), "");
+  EXPECT_EQ(content_type_of_key("list.m3u8"), "application/vnd.apple.mpegurl");
+  EXPECT_EQ(content_type_of_caps("video/quicktime", "iso"), "video/mp4");
+  EXPECT_EQ(content_type_of_caps("video/quicktime", "apple"), "video/quicktime");
+  EXPECT_EQ(content_type_of_caps("video/x-raw", ""), "");
 }
 
 // Movie boxes
