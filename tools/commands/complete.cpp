@@ -41,7 +41,11 @@ bool takes_file(std::string_view command) {
 
 void complete_option(const Candidates& candidates, std::string_view command) {
   candidates.add("--help");
-  if (command == "run" || command == "cuts") {
+  if (command == "clip") {
+    candidates.add("--start=");
+    candidates.add("--stop=");
+  }
+  if (command == "run" || command == "cuts" || command == "clip") {
     for (const char* option :
          {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
           "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
@@ -128,7 +132,9 @@ int run(const Command&, std::vector<char*> words) {
     complete_setting(rest.front(), rest, typed);
   } else if (std::string_view(*command) == "cuts" && !rest.empty()) {
     complete_setting("cuts", rest, typed);
-  } else if (takes_file(*command) && rest.empty()) {
+  } else if (std::string_view(*command) == "clip" && rest.size() >= 2) {
+    complete_setting("tempclip", rest, typed);
+  } else if (takes_file(*command) && (rest.empty() || std::string_view(*command) == "clip")) {
     std::puts(files.data());
   }
   return 0;
