@@ -217,7 +217,7 @@ Failure judge(const HttpReply& reply, const FailureContext& context, bool body_i
 
   Failure failure;
   Error& error = failure.error;
-  const ByStatus by_status = judge_status(body_is_error ? 500 : reply.status);
+  const ByStatus by_status = judge_status(body_is_error ? 400 : reply.status);
   error.kind = by_status.kind;
   failure.remedy = by_status.remedy;
   std::string reason(by_status.reason);

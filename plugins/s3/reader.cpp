@@ -122,8 +122,8 @@ Reader::Run& Reader::follow(std::uint64_t offset, std::uint64_t length) {
     const std::uint64_t reach = std::max(kHop, ahead_of(run));
     if (!run.tick || offset + kHop < run.end || offset > run.end + reach) continue;
     run.tick = tick_;
-    ++run.reads;
     if (offset + length > run.end) {
+      ++run.reads;  // steps back are no sign of reading on
       run.length += std::min(length, offset + length - run.end);
       run.end = offset + length;
     }
@@ -158,21 +158,23 @@ void Reader::use(std::uint64_t index, Page& page) {
   }
 }
 
-bool Reader::make_room(std::uint64_t count, bool urgent) {
+bool Reader::make_room(std::uint64_t count, const Span* needed) {
   // What was read stays to a quarter: demuxers step back.
-  const std::size_t kept = urgent ? 0 : most_pages_ / 4;
+  const std::size_t kept = needed ? 0 : most_pages_ / 4;
+  const auto is_needed = [needed](std::uint64_t index) {
+    return needed && index >= needed->first && index < needed->end;
+  };
   while (pages_.size() + count > most_pages_) {
-    std::map<std::uint64_t, Page>::iterator victim;
-    if (used_.size() > kept) {
+    auto victim = pages_.end();
+    if (used_.size() > kept && !is_needed(used_.front())) {
       victim = pages_.find(used_.front());
       used_.pop_front();
-    } else if (urgent) {
+    } else if (needed) {
       // Read ahead in vain: the farthest is the least likely to be read soon.
-      victim = pages_.end();
       for (auto page = pages_.begin(); page != pages_.end(); ++page) {
-        if (!page->second.fetch && !page->second.used) victim = page;
+        if (!page->second.fetch && !page->second.used && !is_needed(page->first)) victim = page;
       }
-      // All on their way: a moment over the limit.
+      // All on their way or about to be read: a moment over the limit, by a slice at most.
       if (victim == pages_.end()) return true;
     } else {
       return false;
@@ -254,8 +256,14 @@ void Reader::finished(const FetchPtr& fetch, const Result<ObjectInfo>& result) {
 }
 
 void Reader::fetch_missing(std::uint64_t offset, std::uint64_t length) {
-  const std::uint64_t end = (offset + length + kPage - 1) / kPage;
-  for (std::uint64_t index = offset / kPage; index < end; ++index) {
+  const Span needed = {offset / kPage, (offset + length + kPage - 1) / kPage};
+  const std::uint64_t end = needed.end;
+  // What is there already must not make room for what is not: the next to be read leaves last.
+  for (std::uint64_t index = end; index-- > needed.first;) {
+    const auto found = pages_.find(index);
+    if (found != pages_.end()) use(index, found->second);
+  }
+  for (std::uint64_t index = needed.first; index < end; ++index) {
     if (pages_.contains(index)) continue;
     std::uint64_t last = index + 1;
     const auto wanted = [&](std::uint64_t page) {
@@ -265,7 +273,7 @@ void Reader::fetch_missing(std::uint64_t offset, std::uint64_t length) {
            !pages_.contains(last)) {
       ++last;
     }
-    make_room(last - index, true);
+    make_room(last - index, &needed);
     fetch(index, last - index);
     index = last - 1;
   }
@@ -288,7 +296,7 @@ void Reader::read_ahead(Run& run) {
       ++count;
     }
     const std::uint64_t end = std::min((first + count) * kPage, info_->size);
-    if (count == 0 || end > bound || !make_room(count, false)) return;
+    if (count == 0 || end > bound || !make_room(count, nullptr)) return;
     fetch(first, count);
     run.asked = end;
   }
@@ -316,7 +324,9 @@ Result<std::size_t> Reader::read(std::uint64_t offset, std::span<std::byte> out)
     }
     fetch_missing(at, std::min(wanted - copied, kSlice));
     read_ahead(run);
-    Page& page = pages_.find(index)->second;
+    const auto found = pages_.find(index);
+    if (found == pages_.end()) continue;  // the read-ahead took its room
+    Page& page = found->second;
     if (page.filled <= inside) {
       waited_for = page.fetch;
       changed_.wait(mutex_);

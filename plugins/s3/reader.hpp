@@ -67,6 +67,11 @@ class Reader {
     std::list<std::uint64_t>::iterator place;  // in used_, when used
   };
 
+  // Pages [first, end).
+  struct Span {
+    std::uint64_t first, end;
+  };
+
   // A reader that moves forward; a file with sound apart from its pictures has two.
   struct Run {
     std::uint64_t end = 0;     // of its last read
@@ -83,8 +88,9 @@ class Reader {
   void fetch_missing(std::uint64_t offset, std::uint64_t length) CLIPS_REQUIRES(mutex_);
   void read_ahead(Run& run) CLIPS_REQUIRES(mutex_);
   void fetch(std::uint64_t first_page, std::uint64_t count) CLIPS_REQUIRES(mutex_);
-  // Makes room for pages; false when that would cost pages that are still to be read.
-  bool make_room(std::uint64_t count, bool urgent) CLIPS_REQUIRES(mutex_);
+  // Makes room for pages: for those that a read needs (it never costs a page of `needed`), or, with
+  // null, for read-ahead; false when that would cost pages that are still to be read.
+  bool make_room(std::uint64_t count, const Span* needed) CLIPS_REQUIRES(mutex_);
   void store(const FetchPtr& fetch, std::uint64_t offset, std::span<const std::byte> data)
       CLIPS_EXCLUDES(mutex_);
   void finished(const FetchPtr& fetch, const Result<ObjectInfo>& result) CLIPS_EXCLUDES(mutex_);
