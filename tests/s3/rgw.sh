@@ -5,7 +5,8 @@
 #   rgw.sh start|stop|status|env
 # Read from the environment: S3_DIR S3_PORT S3_TLS_PORT S3_MON_PORT S3_ACCESS_KEY S3_SECRET_KEY
 #   S3_BUCKET S3_BYTES (of the store; writes hang when it is full) S3_STS (false: a wrong key is
-#   answered SignatureDoesNotMatch instead of AccessDenied)
+#   answered SignatureDoesNotMatch instead of AccessDenied) S3_OWNER (a process; when it ends,
+#   the gateway does too)
 # Needs: apt-get install -y --no-install-recommends ceph-mon ceph-osd radosgw curl openssl
 set -u
 dir=${S3_DIR:-${TMPDIR:-/tmp}/s3rgw}
@@ -18,6 +19,11 @@ bucket=${S3_BUCKET:-testbucket}
 bytes=${S3_BYTES:-8589934592}
 host=127.0.0.1
 export CEPH_CONF=$dir/ceph.conf
+
+# Debian 13's Ceph looks for them in a folder below the current one.
+for classes in /usr/lib/*/rados-classes /usr/lib/rados-classes; do
+  [ -d "$classes" ] && break
+done
 
 limited() { timeout 60 "$@"; }
 alive() { [ -e "$dir/$1.pid" ] && kill -0 "$(cat "$dir/$1.pid")" 2>/dev/null; }
@@ -66,6 +72,7 @@ osd_objectstore = memstore
 osd_crush_update_on_start = false
 osd_class_update_on_start = false
 memstore_device_bytes = $bytes
+osd_class_dir = $classes
 osd_class_load_list = *
 osd_class_default_list = *
 debug_osd = 0/0
@@ -173,6 +180,14 @@ start() {
     echo "bucket create: HTTP $code"
     cat "$dir/log/bucket.xml" "$dir/log/rgw.out"
     return 1
+  fi
+  if [ -n "${S3_OWNER:-}" ]; then
+    # Whoever started it may be killed and then stops nothing.
+    (
+      exec </dev/null >/dev/null 2>&1
+      while kill -0 "$S3_OWNER" && alive rgw; do sleep 1; done
+      stop
+    ) &
   fi
   echo "S3 ready: http://$host:$port bucket=$bucket"
 }

@@ -74,6 +74,7 @@ class Gateway:
             "S3_ACCESS_KEY": self.access_key,
             "S3_SECRET_KEY": self.secret_key,
             "S3_BUCKET": self.bucket,
+            "S3_OWNER": str(os.getpid()),
         }
         try:
             self._script("start")
