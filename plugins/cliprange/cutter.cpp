@@ -230,10 +230,8 @@ class ClipMaker {
       report_.reason = "the range starts at a key frame that nothing refers across";
       return Mode::Edit;
     }
-    if (!is_avc(video.codec)) {
-      const std::string why = "smart cuts know H.264 only, not " + code_name(video.codec);
-      return fall_back(why, Mode::Exact);
-    }
+    if (video.codec != fourcc("avc1") && video.codec != fourcc("hvc1"))
+      return fall_back("smart cuts know avc1 and hvc1, not " + code_name(video.codec), Mode::Exact);
     report_.reason = asked == Mode::Smart ? "as asked" : "the range starts between key frames";
     return Mode::Smart;
   }
@@ -289,14 +287,163 @@ class ClipMaker {
     return true;
   }
 
+  // Encoded pictures come in decode order without decode times. Theirs are the presentation times
+  // in order, moved back by as much as reordering needs.
+  static std::vector<int64_t> decode_times(const std::vector<EncodedPicture>& pictures) {
+    std::vector<int64_t> times;
+    for (const EncodedPicture& picture : pictures) times.push_back(picture.pts);
+    std::sort(times.begin(), times.end());
+    int64_t back = 0;
+    for (size_t i = 0; i < times.size(); ++i) back = std::max(back, times[i] - pictures[i].pts);
+    for (int64_t& time : times) time -= back;
+    return times;
+  }
+
+  // Where the packets of the pictures [begin, end) stand in the source, in decode order: encoded
+  // ones take their places among the sound.
+  std::vector<uint64_t> places(const Track& video, uint64_t first, uint64_t last, int64_t begin,
+                               int64_t end) {
+    std::vector<uint64_t> offsets;
+    video.samples.each(first, last + 1, [&](uint64_t, const Sample& s) {
+      if (s.pts >= begin && s.pts < end)
+        offsets.push_back(offsets.empty() ? s.offset : std::max(s.offset, offsets.back()));
+      return true;
+    });
+    return offsets;
+  }
+
   Result<bool> encode_video(const Track& video, const PictureRange& range, Mode mode) {
-    if (options_.fallback == Fallback::Copy) {
-      report_.mode = Mode::Edit;
-      return copy_video(video, range);
+    if (!transcoder_) return fail(Fault::Unsupported, "The codec is unsupported for the mode.");
+    if (mode == Mode::Smart) {
+      const auto done = smart_video(video, range);
+      if (!done) return done;
+      if (*done) return true;
+      if (report_.mode == Mode::Edit) return copy_video(video, range);
     }
-    return fail(Fault::Unsupported,
-                "The codec is unsupported for the mode: this version does not "
-                "re-encode. Use mode=edit or fallback=copy.");
+    return exact_video(video, range);
+  }
+
+  Result<bool> exact_video(const Track& video, const PictureRange& range) {
+    report_.mode = Mode::Exact;
+    const auto ready = transcoder_->prepare(*movie_, video, {.match_source = false});
+    if (!ready) return ready;
+    const auto pictures =
+        transcoder_->encode(range.key_index, range.last_index, range.first_pts, range.end_pts);
+    if (!pictures) return tl::make_unexpected(pictures.error());
+    OutputTrack out;
+    out.source = &video;
+    out.timescale = video.timescale;
+    auto description = transcoder_->description();
+    if (!description) return tl::make_unexpected(description.error());
+    out.description = std::move(*description);
+    out.packets = TrackBuilder(video.timescale);
+    const auto times = decode_times(*pictures);
+    const auto where =
+        places(video, range.key_index, range.last_index, range.first_pts, range.end_pts);
+    for (size_t i = 0; i < pictures->size(); ++i) {
+      const EncodedPicture& p = (*pictures)[i];
+      out.packets.add(Store::Encoded, p.offset, p.size, times[i], p.pts, p.key, where[i]);
+    }
+    finish_video(std::move(out), range, range.end_pts);
+    report_.frames_encoded = range.frames;
+    return true;
+  }
+
+  void finish_video(OutputTrack out, const PictureRange& range, int64_t last_end) {
+    // The last packet in decode order lasts until the pictures end.
+    const int64_t shift = range.first_pts - out.packets.first_dts();
+    out.packets.finish(std::max<int64_t>(1, last_end - shift - out.packets.last_dts()));
+    out.media_start = shift;
+    out.length = range.end_pts - range.first_pts;
+    report_.lead = 0;
+    say(*out.source);
+    writer_.add(std::move(out));
+  }
+
+  // True: done. False: it cannot be, and report_ names the mode to use and why.
+  Result<bool> smart_video(const Track& video, const PictureRange& range) {
+    const auto give_up = [&](const std::string& why) -> Result<bool> {
+      const auto other = fall_back(why, Mode::Exact);
+      if (!other) return tl::make_unexpected(other.error());
+      report_.mode = *other;
+      return false;
+    };
+    const auto ready = transcoder_->prepare(*movie_, video, {.match_source = true});
+    if (!ready && ready.error().fault == Fault::Unsupported) return give_up(ready.error().message);
+    if (!ready) return ready;
+    const auto seam = find_seam(video, range);
+    if (!seam) return tl::make_unexpected(seam.error());
+    if (!*seam) return give_up("there is no key frame in the range that nothing refers across");
+    const SmartRange split = split_at(video, range, **seam);
+    const auto one = one_description(video, range.key_index, range.last_index + 1);
+    if (!one) return tl::make_unexpected(one.error());
+    if (split.copy_end == split.copy_first) return give_up("there is nothing in the range to copy");
+
+    const Sample first_copied = video.samples.at(split.copy_first);
+    const int64_t delay = first_copied.pts - first_copied.dts;
+    OutputTrack out;
+    out.source = &video;
+    out.timescale = video.timescale;
+    out.packets = TrackBuilder(video.timescale);
+    bool encoded = false;
+    int64_t clock = std::numeric_limits<int64_t>::min();
+    const auto add_encoded = [&](uint64_t first, uint64_t last, int64_t begin,
+                                 int64_t end) -> Result<bool> {
+      const auto pictures = transcoder_->encode(first, last, begin, end);
+      if (!pictures) return tl::make_unexpected(pictures.error());
+      const auto where = places(video, first, last, begin, end);
+      for (size_t i = 0; i < pictures->size(); ++i) {
+        const EncodedPicture& p = (*pictures)[i];
+        // The source's own distance at its key frames: decode times rise evenly across seams.
+        clock = std::max(p.pts - delay, clock + 1);
+        out.packets.add(Store::Encoded, p.offset, p.size, clock, p.pts, p.key, where[i]);
+      }
+      report_.frames_encoded += pictures->size();
+      encoded = true;
+      return true;
+    };
+    if (range.first_pts < split.copy_pts) {
+      const auto head =
+          add_encoded(range.key_index, split.copy_first - 1, range.first_pts, split.copy_pts);
+      if (!head) return head;
+    }
+    video.samples.each(split.copy_first, split.copy_end, [&](uint64_t, const Sample& s) {
+      if (s.pts < split.copy_pts) return true;  // leading pictures: the head has them
+      clock = s.dts;
+      out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
+      ++report_.frames_copied;
+      return true;
+    });
+    if (split.tail_pts < range.end_pts) {
+      const auto tail =
+          add_encoded(split.tail_key, range.last_index, split.tail_pts, range.end_pts);
+      if (!tail) return tail;
+    }
+    if (encoded) {
+      auto description = transcoder_->description();
+      if (!description) return tl::make_unexpected(description.error());
+      out.description = std::move(*description);
+    } else {
+      out.description = video.descriptions[*one - 1];
+    }
+    finish_video(std::move(out), range, range.end_pts);
+    return true;
+  }
+
+  // The first key frame of the range that nothing behind it refers across.
+  Result<std::optional<uint64_t>> find_seam(const Track& video, const PictureRange& range) {
+    constexpr size_t kTries = 64;  // each is a read
+    std::vector<uint64_t> keys;
+    video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t i, const Sample& s) {
+      if (s.sync && s.pts >= range.first_pts && s.pts < range.end_pts) keys.push_back(i);
+      return keys.size() < kTries;
+    });
+    for (const uint64_t key : keys) {
+      const auto clean = starts_cleanly(video, key);
+      if (!clean) return tl::make_unexpected(clean.error());
+      if (*clean) return key;
+    }
+    return std::nullopt;
   }
 
   std::shared_ptr<const Movie> movie_;

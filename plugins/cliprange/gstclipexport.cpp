@@ -26,6 +26,7 @@
 #include "common/thread_annotations.hpp"
 #include "mp4index.hpp"
 #include "rangetypes.hpp"
+#include "transcoder.hpp"
 #include "urireader.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
@@ -56,10 +57,12 @@ struct Settings {
   guint64 max_lead_in = GST_CLOCK_TIME_NONE;
   Fallback fallback = Fallback::Exact;
   bool faststart = true;
+  gint quality = 16;
 };
 
 // Lives from start() to stop(); the streaming thread's alone, but for reader->cancel().
 struct State {
+  std::unique_ptr<EncodedStore> encoded;
   std::optional<Clip> clip;
   std::chrono::steady_clock::time_point began;
   bool head_sent = false, tail_sent = false;
@@ -96,6 +99,7 @@ enum Property : guint {
   kMaxLeadIn,
   kFallback,
   kFaststart,
+  kQuality,
   kActualStart,
   kActualStop,
   kActualFrames,
@@ -170,8 +174,10 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
   auto movie = read_mp4(*reader);
   if (!movie) return tl::make_unexpected(movie.error());
   const Options options = options_of(settings);
+  p.state.encoded = std::make_unique<EncodedStore>();
+  GstTranscoder transcoder(*reader, *p.state.encoded, settings.quality);
   auto clip =
-      make_clip(std::make_shared<const Movie>(std::move(*movie)), *reader, options, nullptr);
+      make_clip(std::make_shared<const Movie>(std::move(*movie)), *reader, options, &transcoder);
   if (!clip) return tl::make_unexpected(clip.error());
   for (const std::string& warning : clip->report.warnings)
     GST_ELEMENT_WARNING(self, STREAM, NOT_IMPLEMENTED, ("%s", warning.c_str()), (nullptr));
@@ -252,7 +258,13 @@ Result<Ref<GstBufferList>> next_buffers(UriReader& reader, State& state) {
     const Run& run = runs[state.run];
     const uint64_t offset = run.offset + state.run_done;
     const uint64_t left = run.length - state.run_done;
-    if (left > 0) {
+    if (left > 0 && run.store == Store::Encoded) {
+      const uint64_t take = std::min(left, kStepBytes);
+      auto part = state.encoded->read(offset, static_cast<size_t>(take));
+      if (!part) return tl::make_unexpected(part.error());
+      push(wrap(*part));
+      state.run_done += take;
+    } else if (left > 0) {
       const auto loaded = load(reader, state, offset);
       if (!loaded) return tl::make_unexpected(loaded.error());
       const uint64_t at = offset - state.block_offset;
@@ -280,7 +292,9 @@ GstFlowReturn create(GstPushSrc* src, GstBuffer** buffer) {
   const auto failed = [&](const Error& error) {
     if (error.fault == Fault::Cancelled) return GST_FLOW_FLUSHING;
     post_error(GST_ELEMENT_CAST(self), error);
-    return GST_FLOW_ERROR;
+    // Not GST_FLOW_ERROR: for that the base class posts a second error and sends EOS downstream,
+    // where a sink would take what came so far for a whole clip.
+    return GST_FLOW_FLUSHING;
   };
   if (!p.state.clip) {
     const auto opened = open_clip(self, p);
@@ -374,6 +388,9 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kFaststart:
         s.faststart = g_value_get_boolean(value);
         break;
+      case kQuality:
+        s.quality = g_value_get_int(value);
+        break;
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
@@ -418,6 +435,9 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
       break;
     case kFaststart:
       g_value_set_boolean(value, s.faststart);
+      break;
+    case kQuality:
+      g_value_set_int(value, s.quality);
       break;
     case kActualStart:
       g_value_set_uint64(value, p.actual_start);
@@ -563,6 +583,10 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
                           "faststart", "Fast start",
                           "Put the index in front of the media, so that players start at once.",
                           d.faststart, writable));
+  install(kQuality,
+          g_param_spec_int("quality", "Quality",
+                           "Quantizer of re-encoded pictures: 1 (best, largest) to 51 (worst).", 1,
+                           51, d.quality, writable));
   install(kActualStart,
           g_param_spec_uint64("actual-start", "Actual start",
                               "Stream time of the clip's first frame in nanoseconds, once known.",

@@ -50,4 +50,33 @@ enum class KeyKind {
 };
 KeyKind key_kind(const NalFormat& format, ByteView packet);
 
+// The parameter sets of an avcC or hvcC, as whole units.
+struct ParameterSets {
+  std::vector<Bytes> vps, sps, pps;  // no vps in H.264
+  bool operator==(const ParameterSets&) const = default;
+};
+std::optional<ParameterSets> parameter_sets(const NalFormat& format);
+
+// A number that no set of H.264 parameters uses as its id, below 32: sequence and picture
+// parameter sets of an encoder can both be given it. Nothing if all are taken.
+std::optional<unsigned> free_avc_id(const ParameterSets& sets);
+
+// An avcC or hvcC with the sets of `extra` behind its own.
+Bytes with_sets(const NalFormat& format, const ParameterSets& extra);
+
+// The ids that an H.265 encoder's sets get, so that they can stand beside the source's. Encoders
+// number theirs 0. A picture parameter set id of 15 to 30 takes 9 bits where 0 takes 1: put into a
+// slice header, everything behind it moves by exactly one byte and stays as it is.
+struct HevcIds {
+  unsigned vps = 0, sps = 15, pps = 15;
+};
+std::optional<HevcIds> free_hevc_ids(const ParameterSets& sets);
+// Renumbers a unit whose ids are all 0: a parameter set or a slice; others stay. Nothing if the
+// unit is not of that form.
+std::optional<Bytes> renumber_hevc(ByteView unit, const HevcIds& ids);
+
+// A visual sample entry of type `code` with the picture's description of `entry` (size, pixel
+// aspect, colour) and the given configuration box instead of its own.
+Bytes visual_entry(ByteView entry, uint32_t code, uint32_t box, ByteView config);
+
 }  // namespace clips::cut
