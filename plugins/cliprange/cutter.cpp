@@ -377,7 +377,9 @@ class ClipMaker {
     const SmartRange split = split_at(video, range, **seam);
     const auto one = one_description(video, range.key_index, range.last_index + 1);
     if (!one) return tl::make_unexpected(one.error());
-    if (split.copy_end == split.copy_first) return give_up("there is nothing in the range to copy");
+    // A lone key frame behind a seam: no gain, and FFmpeg loses it if it is coded in fields.
+    if (split.copy_end - split.copy_first < 2)
+      return give_up("there are not two pictures in a row to copy");
 
     const Sample first_copied = video.samples.at(split.copy_first);
     const int64_t delay = first_copied.pts - first_copied.dts;

@@ -90,6 +90,12 @@ class GstTranscoder::Chain {
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
 
+  // x264enc codes fields only if told so before it starts.
+  void set_interlaced() {
+    const auto encoder = ElementRef::adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "e"));
+    if (encoder && g_object_class_find_property(G_OBJECT_GET_CLASS(encoder.get()), "interlaced"))
+      g_object_set(encoder.get(), "interlaced", TRUE, nullptr);
+  }
   void start(GstCaps* caps) {
     gst_pad_push_event(in_.get(), gst_event_new_stream_start("clip"));
     gst_pad_push_event(in_.get(), gst_event_new_caps(caps));
@@ -219,7 +225,7 @@ Result<std::unique_ptr<GstTranscoder::Chain>> GstTranscoder::make_encoder() {
         " tune=4 option-string=\"" + options +
         "\" ! h265parse ! capsfilter caps=\"video/x-h265,stream-format=hvc1,alignment=au\"");
   }
-  std::string launch = "x264enc byte-stream=false aud=false pass=quant quantizer=" + q;
+  std::string launch = "x264enc name=e byte-stream=false aud=false pass=quant quantizer=" + q;
   if (style_.match_source)
     launch +=
         " speed-preset=veryfast bframes=0 key-int-max=1000000 rc-lookahead=0 sync-lookahead=0 "
@@ -353,9 +359,12 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
     if (!error) note(take_picture(buffer, to_pts(time), pictures));
   };
   (*decoder)->on_caps = [&](GstCaps* caps) {
-    if (sent == 0)
+    if (sent == 0) {
+      const gchar* scan =
+          gst_structure_get_string(gst_caps_get_structure(caps, 0), "interlace-mode");
+      if (scan && g_strcmp0(scan, "progressive") != 0) (*encoder)->set_interlaced();
       (*encoder)->start(caps);
-    else if (!error)
+    } else if (!error)
       error = Error{Fault::Changed, "The picture's format changes inside the range.", {}};
   };
   (*decoder)->on_buffer = [&](GstBuffer* buffer, GstClockTime time) {

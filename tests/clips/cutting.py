@@ -25,6 +25,7 @@ class Result:
     warnings: list = dataclasses.field(default_factory=list)
     order: list = dataclasses.field(default_factory=list)
     actual: tuple = ()
+    eos: bool = False  # the sink was told that the clip is whole
 
 
 def ns(seconds):
@@ -56,18 +57,28 @@ def cut(uri, path, timeout=60, **properties):
             source.set_property(name.replace("_", "-"), value)
     sink.set_property("location", str(path))
     result = Result(str(path))
+
+    def watch(_pad, info):
+        result.eos |= info.get_event().type == Gst.EventType.EOS
+        return Gst.PadProbeReturn.OK
+
+    sink.get_static_pad("sink").add_probe(Gst.PadProbeType.EVENT_DOWNSTREAM, watch)
     bus = pipeline.get_bus()
     pipeline.set_state(Gst.State.PLAYING)
     end = GLib.get_monotonic_time() + timeout * 1_000_000
     while True:
-        message = bus.timed_pop(max(0, end - GLib.get_monotonic_time()) * 1000)
+        left = max(0, end - GLib.get_monotonic_time()) * 1000
+        # behind an error, whatever else it has to say
+        message = bus.timed_pop(100_000_000 if result.error else left)
+        if result.error and not message:
+            break
         assert message, "the cut hangs"
         if message.type == Gst.MessageType.EOS:
             break
         if message.type == Gst.MessageType.ERROR:
             error, _ = message.parse_error()
+            result.errors += 1
             result.error, result.code = error.message, f"{error.domain}/{error.code}"
-            break
         if message.type == Gst.MessageType.WARNING:
             result.warnings.append(message.parse_warning()[0].message)
         if message.type == Gst.MessageType.ELEMENT:
@@ -77,12 +88,6 @@ def cut(uri, path, timeout=60, **properties):
                 setattr(result, structure.get_name()[5:], fields(structure))
     result.actual = tuple(source.get_property("actual-" + n) for n in ("start", "stop", "frames"))
     pipeline.set_state(Gst.State.NULL)
-    while True:
-        message = bus.pop_filtered(Gst.MessageType.ERROR)
-        if not message:
-            break
-        result.errors += 1
-    result.errors += bool(result.error)
     if result.error and os.path.exists(path) and os.path.getsize(path) == 0:
         os.unlink(path)
     return result

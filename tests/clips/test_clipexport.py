@@ -161,6 +161,105 @@ def test_auto_copies_all_intra_sources_anywhere(tmp_path):
     assert result.range["lead-frames"] == 0
 
 
+def test_auto_re_encodes_only_what_it_must_between_key_frames(closed, out):
+    result, report = exact(closed, out, 3.5, 9.5)
+    assert result.range["mode"] == "smart"
+    assert result.range["frames-copied"] + result.range["frames-encoded"] == 180
+    assert report["honour"]["video"]["bit_identical"] == result.range["frames-copied"] >= 163
+
+
+# -- smart -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start, stop", [(3.5, 6.5), (4.0, 6.5), (3.9667, 6.0333), (0.1, 11.9)])
+def test_smart_is_exact_for_players_that_ignore_edit_lists_too(closed, out, start, stop):
+    _, report = exact(closed, out, start, stop, mode="smart")
+    assert report["honour"]["video"]["worst_psnr_db"] > 50
+    video = verify(str(out), closed, start, stop, compare=False, views=("ignore",))["ignore"]["video"]
+    assert (video["leak_before"], video["leak_after"], video["errors"]) == (0, 0, 0)
+
+
+def test_smart_has_one_sample_entry_with_both_parameter_sets(closed, out):
+    exact(closed, out, 3.5, 6.5, mode="smart")
+    track = boxes.layout(str(out))["tracks"][0]
+    assert [e["format"] for e in track["entries"]] == ["avc1"]
+    assert (track["entries"][0]["avcC"]["sps"], track["entries"][0]["avcC"]["pps"]) == (2, 2)
+    source = boxes.layout(closed.path)["tracks"][0]["entries"][0]["avcC"]
+    assert track["entries"][0]["avcC"]["profile"] == source["profile"]
+
+
+def test_smart_decode_times_rise_evenly_across_the_seams(closed, out):
+    exact(closed, out, 3.5, 6.5, mode="smart")
+    stts = boxes.layout(str(out))["tracks"][0]["stts"]
+    assert {delta for _, delta in stts} == {512}
+
+
+def test_smart_of_interlaced_pictures_stays_interlaced(out):
+    exact(media("i50"), out, 3.52, 6.52, mode="smart")
+    probe = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries",
+         "frame=interlaced_frame,top_field_first", "-of", "csv=p=0", str(out)],
+        check=True, capture_output=True, text=True).stdout.split()
+    assert set(probe) == {"1,1"} or set(probe) == {"1,0"}
+
+
+def test_smart_of_hevc_keeps_hvc1_and_the_middle(out):
+    result, report = exact(media("hevc"), out, 3.5, 7.5, mode="smart")
+    assert result.range["mode"] == "smart"
+    assert result.range["frames-copied"] >= 100
+    assert report["honour"]["video"]["bit_identical"] >= result.range["frames-copied"]
+    assert boxes.layout(str(out))["tracks"][0]["entries"][0]["format"] == "hvc1"
+
+
+def test_an_open_gop_without_a_closed_key_frame_falls_back_and_says_why(out):
+    result, _ = exact(media("opengop"), out, 3.5, 6.5, mode="smart")
+    assert result.range["mode"] == "exact"
+    assert "refers across" in result.range["reason"]
+
+
+def test_without_a_fallback_it_is_an_error(out):
+    result = cut(media("opengop").uri, out, start=ns(3.5), stop=ns(6.5), mode="smart",
+                 fallback="error")
+    assert "codec is unsupported for the mode" in result.error
+    assert not out.exists()
+
+
+def test_the_fallback_copy_hides_by_edit_list(out):
+    source = media("opengop")
+    result = cut(source.uri, out, start=ns(3.5), stop=ns(6.5), mode="smart", fallback="copy")
+    assert (result.error, result.range["mode"]) == ("", "edit")
+    report = verify(str(out), source, 3.5, 6.5, views=("honour",))["honour"]["video"]
+    assert (report["first"], report["last"], report["missing_count"]) == (105, 194, 0)
+
+
+# -- exact -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["closed2s", "opengop", "vfr", "hevc", "hevcopen", "prores"])
+def test_exact_re_encodes_every_picture_and_copies_the_sound(name, tmp_path):
+    clip = tmp_path / ("c." + media(name).recipe.ext)
+    result, report = exact(media(name), clip, 1.32, 2.8, mode="exact")
+    assert result.range["frames-encoded"] == result.range["frames"]
+    assert result.range["frames-copied"] == 0
+    assert report["honour"]["video"]["worst_psnr_db"] > 45
+
+
+def test_exact_of_av1_gives_h264(out):
+    result, _ = exact(media("av1"), out, 1.5, 2.5)
+    assert result.range["mode"] == "exact"
+    assert boxes.layout(str(out))["tracks"][0]["entries"][0]["format"] == "avc1"
+
+
+def test_quality_is_the_quantizer(closed, tmp_path):
+    sizes = []
+    for quality in (10, 20, 40):
+        clip = tmp_path / f"{quality}.mp4"
+        assert not cut(closed.uri, clip, start=ns(3.5), stop=ns(4.5), mode="exact",
+                       quality=quality).error
+        sizes.append(os.path.getsize(clip))
+    assert sizes[0] > 1.5 * sizes[1] > 3 * sizes[2]
+
+
 # -- ranges ----------------------------------------------------------------------------------
 
 
@@ -328,6 +427,7 @@ def test_what_cannot_be_cut_is_one_error_that_says_why(closed, out, properties, 
     assert words in result.error
     assert result.code.startswith(code)
     assert result.errors == 1
+    assert not result.eos
     assert not out.exists()
 
 
