@@ -65,7 +65,9 @@ def plan():
 @pytest.mark.parametrize("name, mode, seed", plan())
 def test_a_random_range_is_exact(name, mode, seed, tmp_path):
     source = media(name)
-    first, last, start, stop = ranges(source.times, random.Random(seed))
+    # of the variable rate's pictures, those that have sound
+    times = [t for t in source.times if t < source.recipe.seconds - 0.05]
+    first, last, start, stop = ranges(times, random.Random(seed))
     clip = str(tmp_path / ("c." + source.recipe.ext))
     result = cut(source.uri, clip, start=start, stop=stop, mode=mode)
     assert not result.error, result.error
