@@ -14,7 +14,12 @@
 #include "gstclipsbin.h"
 #include "gstclipsdefinition.hpp"
 
-G_DEFINE_QUARK(gst - clips - error - quark, gst_clips_error)
+GST_DEBUG_CATEGORY_STATIC(clips_debug);
+#define GST_CAT_DEFAULT clips_debug
+
+// clang-format off: the name is text, no subtraction.
+G_DEFINE_QUARK(gst-clips-error-quark, gst_clips_error)
+// clang-format on
 G_DEFINE_BOXED_TYPE(GstClipsDefinition, gst_clips_definition, gst_clips_definition_ref,
                     gst_clips_definition_unref)
 
@@ -518,6 +523,7 @@ GstClipsDefinition* gst_clips_element_get_definition(GstElement* element) {
 }
 
 void gst_clips_register_definitions(GstPlugin* plugin) {
+  GST_DEBUG_CATEGORY_INIT(clips_debug, "clipspipelines", 0, "pipeline definitions");
   // Adding, changing or removing a definition makes the registry load the plugin anew.
   const gchar* variables[] = {kPathVariable, nullptr};
   const gchar* paths[] = {CLIPS_PIPELINES_DIR, nullptr};
