@@ -2,6 +2,7 @@
 #include "graph.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/guard.hpp"
@@ -749,8 +750,36 @@ Outcome<void> Graph::build_streams(Source& source) {
   return {};
 }
 
+void Graph::start_begins() {
+  MutexLock lock(start_lock_);
+  starting_ = std::this_thread::get_id();
+}
+
+void Graph::start_ends() {
+  MutexLock lock(start_lock_);
+  starting_ = {};
+  start_ended_.notify_all();
+}
+
+// decodebin and uridecodebin (1.22) return ASYNC from their change to PAUSED even when their
+// streams were exposed meanwhile, in another thread, and ASYNC_DONE was posted too early: they then
+// stay asynchronous for ever, the pipeline never plays, and their next stop skips what frees their
+// pads. So the exposing thread waits here, before ASYNC_DONE. What changes the state waits for no
+// streaming thread on the way up; the bound is for the case that some element does.
+void Graph::wait_for_start() {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  MutexLock lock(start_lock_);
+  while (starting_ != std::thread::id() && starting_ != std::this_thread::get_id()) {
+    if (start_ended_.wait_until(start_lock_, end) == std::cv_status::timeout) {
+      GST_WARNING_OBJECT(bin_, "the change to PAUSED takes unusually long");
+      return;
+    }
+  }
+}
+
 // Builds the branches of a source once, whoever asks first.
 void Graph::resolve(Source& source) {
+  wait_for_start();
   std::vector<ElementRef> made;
   Outcome<void> built;
   {

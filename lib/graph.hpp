@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "common/handles.hpp"
@@ -50,7 +51,12 @@ class Graph {
   // Builds every branch, whatever streams there are, tries every bind, and takes all apart.
   Outcome<void> check() CLIPS_EXCLUDES(lock_);
 
-  // The largest running time, in ns, that has left a branch; GST_CLOCK_TIME_NONE before.
+  // Around the bin's own change from READY to PAUSED: streams that are known before it returns wait
+  // for that.
+  void start_begins() CLIPS_EXCLUDES(start_lock_);
+  void start_ends() CLIPS_EXCLUDES(start_lock_);
+
+  // The largest stream time, in ns, that has left a branch; GST_CLOCK_TIME_NONE before.
   GstClockTime position() const noexcept { return position_.load(std::memory_order_relaxed); }
   // The duration, in ns, of the streams in use; GST_CLOCK_TIME_NONE when it is not known.
   GstClockTime duration() CLIPS_EXCLUDES(lock_);
@@ -86,7 +92,8 @@ class Graph {
   Outcome<void> apply_parameters(GstElement* bin) const;
   void wait_for_streams(GstElement* element, std::size_t branch) CLIPS_REQUIRES(lock_);
 
-  void resolve(Source& source) CLIPS_EXCLUDES(lock_);
+  void resolve(Source& source) CLIPS_EXCLUDES(lock_, start_lock_);
+  void wait_for_start() CLIPS_EXCLUDES(start_lock_);
   Outcome<std::vector<Pick>> pick_streams(Source& source) CLIPS_REQUIRES(lock_);
   Outcome<void> build_streams(Source& source) CLIPS_REQUIRES(lock_);
   std::vector<Pick> candidates(const Source& source, const std::vector<std::size_t>& rivals,
@@ -116,6 +123,12 @@ class Graph {
   bool built_ CLIPS_GUARDED_BY(lock_) = false;
   // Bins that wait for their start, upstream before downstream.
   std::vector<ElementRef> made_ CLIPS_GUARDED_BY(lock_);
+
+  // Nothing else is locked while this is held.
+  Mutex start_lock_;
+  ConditionVariable start_ended_;
+  // The thread in which the bin changes from READY to PAUSED; nobody otherwise.
+  std::thread::id starting_ CLIPS_GUARDED_BY(start_lock_);
 
   std::atomic<GstClockTime> position_{GST_CLOCK_TIME_NONE};
 };

@@ -109,8 +109,11 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
         return GST_STATE_CHANGE_FAILURE;
       }
     }
+    const bool starts = transition == GST_STATE_CHANGE_READY_TO_PAUSED;
+    if (starts) self.graph->start_begins();
     const auto result =
         GST_ELEMENT_CLASS(gst_clips_bin_parent_class)->change_state(element, transition);
+    if (starts) self.graph->start_ends();
     switch (transition) {
       case GST_STATE_CHANGE_NULL_TO_READY:
         if (result == GST_STATE_CHANGE_FAILURE) self.graph->take_apart();

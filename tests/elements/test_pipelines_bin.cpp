@@ -596,6 +596,27 @@ TEST(States, stopping_while_branches_are_being_built_never_hangs) {
   EXPECT_TRUE(run.play().eos);
 }
 
+// decodebin exposes its streams while the thread that starts it is still inside of its typefind.
+TEST(States, streams_that_are_known_before_the_start_is_over_do_not_stall_it) {
+  auto run = player(decode("", ""), both());
+  const auto bus = BusRef::adopt(gst_element_get_bus(run.pipeline()));
+  gst_bus_set_sync_handler(
+      bus.get(),
+      [](GstBus*, GstMessage* message, gpointer) {
+        GstState now = GST_STATE_NULL;
+        if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_STATE_CHANGED ||
+            !g_str_has_prefix(GST_MESSAGE_SRC_NAME(message), "typefind"))
+          return GST_BUS_PASS;
+        gst_message_parse_state_changed(message, nullptr, &now, nullptr);
+        if (now == GST_STATE_PAUSED) g_usleep(200'000);
+        return GST_BUS_PASS;
+      },
+      nullptr, nullptr);
+  EXPECT_TRUE(run.play().eos);
+  EXPECT_EQ(GST_STATE_CHANGE_SUCCESS,
+            gst_element_get_state(run.pipeline(), nullptr, nullptr, 5 * GST_SECOND));
+}
+
 TEST(States, the_bin_says_what_it_is_before_it_has_children) {
   const auto alone = load(decode("", ""));
   EXPECT_TRUE(GST_OBJECT_FLAG_IS_SET(alone.get(), GST_ELEMENT_FLAG_SINK));
