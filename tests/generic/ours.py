@@ -17,6 +17,7 @@ BUILD = pathlib.Path(os.environ["CLIPS_BUILD_ROOT"])
 PLUGINS = {
     "scenecut": "scenecut",
     "cliprange": "cliprange",
+    "clipsmedia": "media",
     "clipss3": "s3",
     "publish": "publish",
     "clipspipelines": "pipelines",

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <gst/gst.h>
+
+#include "gsthdrtosdr.h"
+#include "gstmp4priming.h"
+
+static gboolean plugin_init(GstPlugin* plugin) {
+  return gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&
+         gst_element_register(plugin, "mp4priming", GST_RANK_NONE, GST_CLIPS_TYPE_MP4_PRIMING);
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, clipsmedia,
+                  "What encodings need beside the stock elements", plugin_init, PACKAGE_VERSION,
+                  "LGPL", PACKAGE_NAME, PACKAGE_ORIGIN)
