@@ -217,7 +217,7 @@ def _encode(recipe, path, tmp):
     if recipe.video is not None:
         draw = draw_filters(recipe.width, recipe.height, recipe.first)
         size = f"s={recipe.width}x{recipe.height}"
-        picture = (f"{recipe.background}={size}:r={recipe.rate}:d={recipe.seconds},"
+        picture = (f"{recipe.background}={size}:r={recipe.rate},trim=duration={recipe.seconds},"
                    f"format=yuv420p,{draw}")
         if recipe.filters:
             picture += "," + recipe.filters

@@ -16,6 +16,7 @@ NATIVE = "|".join(
     ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le"]
 )
 _SHOW = re.compile(r"\bn:\s*(\d+)\s+pts:\s*(\S+)\s+pts_time:(\S+)")
+_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
 _SUM = re.compile(r"\bchecksum:([0-9A-F]+)")
 _COUNT = re.compile(r"nb_samples:(\d+)")
 _RATE = re.compile(r"rate:(\d+)")
@@ -97,10 +98,16 @@ class Video:
         log = r.stderr.decode("utf8", "replace").splitlines()
         self.errors = [x for x in log if _is_complaint(x)]
         pts, sums = [], []
+        base = (0, 1)
         for line in log:
-            m = _SHOW.search(line)
-            if m and "showinfo" in line:
-                pts.append(float(m.group(3)) if m.group(3) != "NOPTS" else float("nan"))
+            if "showinfo" not in line:
+                continue
+            if m := _BASE.search(line):
+                base = int(m.group(1)), int(m.group(2))
+            if m := _SHOW.search(line):
+                # pts_time has six digits only
+                known = m.group(2) != "NOPTS"
+                pts.append(int(m.group(2)) * base[0] / base[1] if known else float("nan"))
                 s = _SUM.search(line)
                 sums.append(s.group(1) if s else "")
         raw = np.frombuffer(r.stdout, np.uint8)

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the encodings proxy, master and web make, checked on packets and decoded frames."""
+
+import os
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from cliptest import (
+    Audio, AudioCode, PCM, Recipe, Video, audio_lag, media, packets, stream, x264, x265,
+)
+from cliptest.boxes import layout
+from definitions import Failed, ffmpeg, run, whole
+
+ENCODINGS = ("proxy", "master", "web")
+SILENT = {"tracks": ()}
+
+
+def picture(path, index=0, size=None, pixel="rgb24"):
+    """The index-th picture as an array of height x width x 3."""
+    s = stream(path)
+    width, height = size or (s["width"], s["height"])
+    raw = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", path, "-vf",
+         f"select=eq(n\\,{index}),scale={width}:{height}:flags=area", "-frames:v", "1",
+         "-f", "rawvideo", "-pix_fmt", pixel, "-"], check=True, capture_output=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(height, width, -1)
+
+
+def x264_options(path):
+    """The options that x264 writes into its stream, as a dict."""
+    with open(path, "rb") as f:
+        text = re.search(rb"x264 - core.*?options: ([^\0]*)", f.read()).group(1).decode("latin1")
+    return dict(word.split("=", 1) for word in text.split() if "=" in word)
+
+
+def ssim(path, reference):
+    log = subprocess.run(
+        ["ffmpeg", "-nostdin", "-i", path, "-i", reference, "-lavfi",
+         "[1:v]format=yuv420p[r];[0:v]settb=AVTB,setpts=N[a];[r]settb=AVTB,setpts=N[b];[a][b]ssim",
+         "-f", "null", "-"], capture_output=True, text=True, check=True).stderr
+    return float(re.search(r"SSIM.*All:([0-9.]+)", log).group(1))
+
+
+@pytest.fixture(scope="module")
+def source():
+    return media(Recipe("scene", seconds=4, video=x264(60, 3, "open-gop=0")))
+
+
+@pytest.fixture(scope="module", name="made")
+def made_once(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("encodings")
+    return {name: run(name, source.path, folder / f"{name}.mp4") for name in ENCODINGS}
+
+
+def test_every_packet_of_a_proxy_is_a_key_frame(made):
+    assert all(p["key"] for p in packets(made["proxy"]))
+    assert x264_options(made["proxy"])["keyint"] == "1"
+
+
+@pytest.mark.parametrize("name,profile,level,bits", [
+    ("proxy", "Constrained Baseline", 31, 64), ("master", "High", 41, 256),
+    ("web", "High", 30, 128)])
+def test_profile_level_and_sound(made, name, profile, level, bits):
+    video, audio = stream(made[name]), stream(made[name], "audio")
+    assert (video["codec_name"], video["profile"], video["level"]) == ("h264", profile, level)
+    assert video["pix_fmt"] == "yuv420p"
+    assert (audio["codec_name"], audio["profile"], audio["channels"]) == ("aac", "LC", 2)
+    assert int(audio["bit_rate"]) <= 1.1 * bits * 1000
+
+
+@pytest.mark.parametrize("name,want", [
+    ("proxy", {"crf": "28.0", "cabac": "0", "bframes": "0", "deblock": "0:0:0"}),
+    ("master", {"crf": "18.0", "cabac": "1", "bframes": "3", "keyint": "250", "ref": "3",
+                "rc_lookahead": "40", "subme": "7"}),
+    ("web", {"crf": "23.0", "cabac": "1", "bframes": "3", "ref": "2", "subme": "6"})])
+def test_encoder_options(made, name, want):
+    options = x264_options(made[name])
+    assert {k: options[k] for k in want} == want
+    assert options["rc"] == "crf" and "vbv_maxrate" not in options and options["qpmin"] == "0"
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_movie_box_comes_before_the_media(made, name):
+    lay = layout(made[name])
+    assert lay["faststart"] and lay["fragments"] == 0
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("rate", ["r2997", "r23976", "r5994", "vfr", "editstart"])
+def test_frames_and_timestamps_are_the_sources(name, rate, tmp_path):
+    m = media(rate)
+    assert whole(run(name, m.path, tmp_path / "out.mp4"), m) == []
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_sound_is_in_step_to_the_sample(source, made, name):
+    audio = Audio(made[name])
+    for at in (0.5, 2.0, 3.5):
+        found, quality = audio_lag(audio, AudioCode(0), at, at)
+        assert abs(found - at) < 0.0001 and quality > 0.9
+    assert whole(made[name], source) == []
+
+
+def test_sound_keeps_its_whole_length(tmp_path):
+    m = media(Recipe("pcm", "mov", seconds=3, video=x264(30, 0), audio=PCM))
+    assert whole(run("proxy", m.path, tmp_path / "out.mp4"), m, audio_end_ms=0.1) == []
+
+
+@pytest.mark.parametrize("size,proxy,master", [
+    ((1080, 1920), (404, 720), (1080, 1920)), ((1920, 803), (1280, 534), (1920, 802)),
+    ((3840, 1634), (1280, 544), (3840, 1634)), ((640, 480), (640, 480), (640, 480)),
+    ((321, 181), (320, 180), (320, 180))])
+def test_sizes_are_even_and_never_enlarged(size, proxy, master, tmp_path):
+    # x264 refuses odd sizes in 4:2:0; MJPEG takes any
+    m = media(Recipe(f"size{size[0]}x{size[1]}", "mkv", "5", 1, *size, **SILENT,
+                     video=("-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p")))
+    for name, want in (("proxy", proxy), ("master", master)):
+        out = run(name, m.path, tmp_path / f"{name}.mp4", preset="veryfast")
+        s = stream(out)
+        assert (s["width"], s["height"]) == want
+        assert len(packets(out)) == 5
+        small = [picture(p, 2, (96, 96), "gray").astype(float) for p in (m.path, out)]
+        assert np.abs(small[0] - small[1]).mean() < 4
+
+
+def test_anamorphic_pictures_become_square_and_keep_their_shape(tmp_path):
+    m = media(Recipe("anamorphic", rate="5", seconds=1, width=720, height=576, **SILENT,
+                     filters="setsar=64/45"))
+    for name in ("proxy", "web"):
+        s = stream(run(name, m.path, tmp_path / f"{name}.mp4"))
+        assert (s["width"], s["height"]) == (1024, 576)
+        assert s.get("sample_aspect_ratio", "1:1") == "1:1"
+    s = stream(run("master", m.path, tmp_path / "master.mp4"))
+    assert (s["width"], s["height"], s["sample_aspect_ratio"]) == (720, 576, "64:45")
+
+
+def test_a_proxy_of_720p60_says_the_level_that_it_needs(tmp_path):
+    m = media(Recipe("p60", rate="60", seconds=1, width=1280, height=720, **SILENT))
+    assert stream(run("proxy", m.path, tmp_path / "out.mp4"))["level"] == 32
+
+
+def test_a_master_of_1080p60_says_the_level_that_it_needs(tmp_path):
+    m = media(Recipe("hd60", rate="60", seconds=1, width=1920, height=1080, **SILENT))
+    out = run("master", m.path, tmp_path / "out.mp4", preset="ultrafast")
+    assert stream(out)["level"] == 42
+
+
+REFERENCES = {
+    "proxy": ["-preset", "fast", "-crf", "28", "-tune", "fastdecode", "-profile:v", "baseline",
+              "-level", "3.1", "-g", "1"],
+    "master": ["-preset", "medium", "-crf", "18", "-profile:v", "high", "-level", "4.1",
+               "-bf", "3", "-g", "250"],
+    "web": ["-preset", "fast", "-crf", "23", "-profile:v", "high", "-g", "250"],
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_quality_and_size_are_those_of_a_direct_x264_encode(name, tmp_path):
+    m = media(Recipe("detail", seconds=3, background="mandelbrot", **SILENT))
+    ours = run(name, m.path, tmp_path / "ours.mp4")
+    ffmpeg("-i", m.path, "-c:v", "libx264", *REFERENCES[name], "-pix_fmt", "yuv420p",
+           "-movflags", "+faststart", tmp_path / "direct.mp4")
+    direct = str(tmp_path / "direct.mp4")
+    sizes = [sum(p["size"] for p in packets(f)) for f in (ours, direct)]
+    assert abs(sizes[0] / sizes[1] - 1) < 0.03
+    assert abs(ssim(ours, m.path) - ssim(direct, m.path)) < 0.002
+
+
+def test_a_scaled_proxy_is_as_good_as_a_direct_encode_of_the_scaled_pictures(tmp_path):
+    m = media(Recipe("detail1080", seconds=1, width=1920, height=1080, background="mandelbrot",
+                     **SILENT))
+    ours = run("proxy", m.path, tmp_path / "ours.mp4")
+    small, direct = str(tmp_path / "small.y4m"), str(tmp_path / "direct.mp4")
+    subprocess.run(["gst-launch-1.0", "-q", "filesrc", f"location={m.path}", "!", "decodebin", "!",
+                    "videoconvertscale", "method=lanczos", "!",
+                    "video/x-raw,format=I420,width=1280,height=720", "!", "y4menc", "!",
+                    "filesink", f"location={small}"], check=True, timeout=60)
+    ffmpeg("-i", small, "-c:v", "libx264", *REFERENCES["proxy"], direct)
+    sizes = [sum(p["size"] for p in packets(f)) for f in (ours, direct)]
+    assert abs(sizes[0] / sizes[1] - 1) < 0.03
+    assert abs(ssim(ours, small) - ssim(direct, small)) < 0.002
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_is_applied(degrees, tmp_path):
+    turn = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}[degrees]
+    upright = Recipe(f"turned{degrees}", rate="10", seconds=1, filters=turn, **SILENT)
+    flat = media(upright)
+    turned = tmp_path / "turned.mp4"
+    ffmpeg("-i", flat.path, "-c", "copy", "-metadata:s:v", f"rotate={degrees}", turned)
+    assert list(Video(str(turned), 640, 360).number) == list(range(10))  # as FFmpeg turns it
+    for name in ENCODINGS:
+        out = run(name, turned, tmp_path / f"{name}.mp4")
+        s = stream(out)
+        assert (s["width"], s["height"]) == (640, 360)
+        assert "side_data_list" not in s
+        assert list(Video(out, 640, 360).number) == list(range(10))
+
+
+def test_a_turned_portrait_fits_the_proxy(tmp_path):
+    flat = media(Recipe("phone", rate="10", seconds=1, width=1920, height=1080, **SILENT))
+    turned = tmp_path / "turned.mp4"
+    ffmpeg("-i", flat.path, "-c", "copy", "-metadata:s:v", "rotate=90", turned)
+    s = stream(run("proxy", turned, tmp_path / "out.mp4"))
+    assert (s["width"], s["height"]) == (404, 720)
+
+
+@pytest.mark.parametrize("name", ["proxy", "web"])
+def test_interlaced_video_becomes_progressive_frame_for_frame(name, tmp_path):
+    m = media("i50")
+    out = run(name, m.path, tmp_path / "out.mp4")
+    assert stream(out).get("field_order", "progressive") == "progressive"
+    video = Video(out, m.width, m.height)
+    # each picture is the first field of its frame
+    assert list(video.number) == list(range(0, 2 * len(m.times), 2))
+    assert video.pts == pytest.approx(m.times, abs=1e-5)
+
+
+def test_a_master_of_interlaced_video_keeps_both_fields(tmp_path):
+    m = media("i50")
+    out = run("master", m.path, tmp_path / "out.mp4", preset="veryfast")
+    assert stream(out)["field_order"] in ("tt", "bb", "tb", "bt")
+    video = Video(out, m.width, m.height, fields=True)
+    assert list(video.number) == list(range(len(m.times)))
+    assert video.pts == pytest.approx(m.times, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_ten_bits_become_eight(name, tmp_path):
+    m = media(Recipe("ten", seconds=1, **SILENT, video=(*x265(), "-pix_fmt", "yuv420p10le")))
+    out = run(name, m.path, tmp_path / "out.mp4")
+    s = stream(out)
+    assert s["pix_fmt"] == "yuv420p" and "10" not in s["profile"]
+    assert whole(out, m) == []
+
+
+# Grey, primary and secondary colours at 75 %, a skin tone and the top of the range below the knee.
+PATCHES = [(191, 191, 191), (191, 0, 0), (0, 191, 0), (0, 0, 191), (0, 191, 191), (191, 0, 191),
+           (191, 191, 0), (64, 64, 64), (198, 150, 126), (20, 20, 20)]
+
+
+def hdr_codes(sdr, transfer):
+    """10-bit Y', Cb, Cr of an SDR colour shown at 203 cd/m2 white, by BT.2100's own formulas."""
+    light = 203 * (np.array(sdr) / 255) ** 2.4
+    light = np.array([[0.627404, 0.329283, 0.043313], [0.069097, 0.919540, 0.011362],
+                      [0.016391, 0.088013, 0.895595]]) @ light
+    if transfer == "smpte2084":
+        y = (light / 10000) ** 0.1593017578125
+        code = ((0.8359375 + 18.8515625 * y) / (1 + 18.6875 * y)) ** 78.84375
+    else:
+        shown = light / 1000
+        luminance = np.array([0.2627, 0.6780, 0.0593]) @ shown
+        scene = shown * luminance ** (1 / 1.2 - 1)
+        a, b = 0.17883277, 0.28466892
+        code = np.where(scene <= 1 / 12, np.sqrt(3 * scene),
+                        a * np.log(np.maximum(12 * scene - b, 1e-9)) + 0.55991073)
+    luma = np.array([0.2627, 0.6780, 0.0593]) @ code
+    return (round(64 + 876 * luma), round(512 + 896 * (code[2] - luma) / 1.8814),
+            round(512 + 896 * (code[0] - luma) / 1.4746))
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
+def test_hdr_comes_out_with_the_colours_of_sdr(name, transfer, tmp_path):
+    codes = np.array([hdr_codes(p, transfer) for p in PATCHES], "<u2")
+    wide = 64 * len(PATCHES)
+    luma = np.tile(np.repeat(codes[:, 0], 64), (128, 1))
+    chroma = [np.tile(np.repeat(codes[:, i], 32), (64, 1)) for i in (1, 2)]
+    raw = tmp_path / "hdr.yuv"
+    raw.write_bytes(b"".join(plane.tobytes() for plane in (luma, *chroma)) * 5)
+    hdr = tmp_path / "hdr.mp4"
+    ffmpeg("-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", f"{wide}x128", "-r", "5", "-i", raw,
+           "-c:v", "libx265", "-preset", "superfast", "-crf", "8", "-tag:v", "hvc1",
+           "-x265-params", "log-level=none:colorprim=bt2020:"
+           f"transfer={transfer}:colormatrix=bt2020nc", hdr)
+    out = run(name, hdr, tmp_path / "out.mp4")
+    s = stream(out)
+    assert s["pix_fmt"] == "yuv420p"
+    assert (s["color_space"], s["color_transfer"], s["color_primaries"]) == ("bt709",) * 3
+    got = picture(out, 2).astype(int)
+    for i, want in enumerate(PATCHES):
+        found = got[48:80, 64 * i + 24 : 64 * i + 40].mean(axis=(0, 1))
+        # near black a step of ten bits is many of BT.1886's eight
+        limit = np.where(np.array(want) < 32, 16, 9)
+        assert (np.abs(found - want) <= limit).all(), f"{found}, should be like {want}"
+
+
+def test_surround_goes_down_to_stereo_in_proxy_and_web(tmp_path):
+    m = media(SURROUND)
+    for name in ("proxy", "web"):
+        out = run(name, m.path, tmp_path / f"{name}.mp4", audio_bitrate=256000)
+        assert stream(out, "audio")["channels"] == 2
+        # the left channel holds front left, centre and back left, the right one the others
+        for channel, codes in ((0, {0, 2, 3}), (1, {1, 2, 4})):
+            assert heard(out, channel) == codes
+
+
+def test_surround_stays_in_the_master(tmp_path):
+    m = media(SURROUND)
+    out = run("master", m.path, tmp_path / "master.mp4", audio_bitrate=512000)
+    assert stream(out, "audio")["channels"] == 6
+    want = [heard(m.path, c) for c in range(6)]
+    assert [heard(out, c) for c in range(6)] == want
+
+
+SURROUND = Recipe("surround51", seconds=2, video=x264(30, 0), rate="10",
+                  audio=("-c:a", "aac", "-b:a", "512k"), channels=("5.1", (0, 1, 2, None, 3, 4)))
+
+
+def heard(path, channel):
+    """The sound codes in a channel."""
+    audio = Audio(path, channel=channel)
+    found = set()
+    for code in range(5):
+        lag = audio_lag(audio, AudioCode(code), 1.0, 1.0, length=0.3, search=0.05)
+        if lag and lag[1] > 0.25 and abs(lag[0] - 1.0) < 0.03:
+            found.add(code)
+    return found
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_silent_video_makes_a_silent_file(name, tmp_path):
+    m = media(Recipe("silent", seconds=1, **SILENT))
+    out = run(name, m.path, tmp_path / "out.mp4")
+    assert stream(out, "audio") is None
+    assert whole(out, m) == []
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_sound_without_picture_is_an_error_and_makes_no_file(name, tmp_path):
+    m = media("novideo")
+    with pytest.raises(Failed, match="There is no video stream"):
+        run(name, m.path, tmp_path / "out.mp4")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("default", [0, 1, 2])
+def test_the_default_track_of_several_is_encoded(default, tmp_path):
+    m = media(Recipe("tracks", "mkv", seconds=2, tracks=(0, 1, 2), rate="10"))
+    several = tmp_path / "several.mkv"
+    flags = [w for i in range(3) for w in (f"-disposition:a:{i}", "default" if i == default else "0")]
+    ffmpeg("-i", m.path, "-map", "0", "-c", "copy", *flags, several)
+    out = run("proxy", several, tmp_path / "out.mp4")
+    assert stream(out, "audio", 1) is None
+    assert heard(out, 0) == {default}
+
+
+def test_overrides(source, tmp_path):
+    plain = run("proxy", source.path, tmp_path / "plain.mp4")
+    better = run("proxy", source.path, tmp_path / "better.mp4", crf=18)
+    assert os.path.getsize(better) > 1.3 * os.path.getsize(plain)
+    other = run("proxy", source.path, tmp_path / "other.mp4", preset="ultrafast", threads=1,
+                audio_bitrate=128000)
+    options = x264_options(other)
+    assert options["threads"] == "1" and options["subme"] == "0"
+    rates = [int(stream(f, "audio")["bit_rate"]) for f in (plain, other)]
+    assert rates[1] > 1.5 * rates[0]
+    mute = run("proxy", source.path, tmp_path / "mute.mp4", audio="false")
+    assert stream(mute, "audio") is None
+
+
+def test_a_crf_out_of_range_is_not_taken():
+    done = subprocess.run(["gst-inspect-1.0", "proxybin"], capture_output=True, text=True,
+                          check=True)
+    assert re.search(r"crf .*?\n.*?\n\s+Unsigned Integer. Range: 0 - 50 Default: 28", done.stdout)
