@@ -109,6 +109,7 @@ struct State {
   GstSegment segment;
   GstVideoInfo info;
   std::optional<PixelFormat> format;
+  bool full_range = false;
   std::optional<SceneTracker> tracker;
   std::deque<Item> queue;  // in order; empty but with force-key-units
   std::deque<guint64> scene_starts;
@@ -637,9 +638,8 @@ GstFlowReturn chain(GstPad* pad, GstObject* self, GstBuffer* raw) {
         state.uri = source_uri(self);
       }
       state.tracker->set_rate(frame_rate(state.info));
-      const bool full_range = state.info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
       item.frame = state.tracker->frames();
-      state.tracker->push(view_of(state, *frame), full_range, item.time);
+      state.tracker->push(view_of(state, *frame), state.full_range, item.time);
     }
     report(self);
     return forward(self, std::move(item));
@@ -755,6 +755,17 @@ void update_latency(gpointer self) {
   gst_element_post_message(GST_ELEMENT(self), gst_message_new_latency(GST_OBJECT(self)));
 }
 
+// GstVideoInfo drops the range together with a matrix that is not stated ("1:0:0:0", which decoders
+// of full-range video send), so the caps are asked first.
+bool has_full_range(const GstVideoInfo& info, const GstCaps* caps) {
+  GstVideoColorimetry stated{};
+  const gchar* text = gst_structure_get_string(gst_caps_get_structure(caps, 0), "colorimetry");
+  if (text && gst_video_colorimetry_from_string(&stated, text) &&
+      stated.range != GST_VIDEO_COLOR_RANGE_UNKNOWN)
+    return stated.range == GST_VIDEO_COLOR_RANGE_0_255;
+  return info.colorimetry.range == GST_VIDEO_COLOR_RANGE_0_255;
+}
+
 bool set_caps(gpointer self, GstCaps* caps) {
   State& state = priv(self).state;
   GstVideoInfo info;
@@ -764,6 +775,7 @@ bool set_caps(gpointer self, GstCaps* caps) {
   if (!format) return false;
   state.info = info;
   state.format = format;
+  state.full_range = has_full_range(info, caps);
   update_latency(self);
   return true;
 }

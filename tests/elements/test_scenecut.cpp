@@ -825,6 +825,23 @@ TEST_F(SceneCut, the_cuts_pad_delivers_one_document_at_eos) {
   EXPECT_TRUE(gst_structure_has_name(gst_caps_get_structure(caps.get(), 0), "text/csv"));
 }
 
+TEST_F(SceneCut, passwords_and_signatures_of_the_uri_are_not_in_the_list) {
+  make();
+  Cuts cuts(element.get());
+  gst_pad_set_query_function(harness->srcpad, [](GstPad* pad, GstObject* parent, GstQuery* query) {
+    if (GST_QUERY_TYPE(query) != GST_QUERY_URI) return gst_pad_query_default(pad, parent, query);
+    gst_query_set_uri(query, "https://user:hunter2@example.com/a/film.mp4?X-Signature=s3cr3t#t=5");
+    return gboolean{TRUE};
+  });
+  start();
+  push_scenes({25});
+  eos();
+  const std::string text = cuts.document();
+  EXPECT_NE(std::string::npos, text.find("\"uri\":\"https://example.com/a/film.mp4\"")) << text;
+  EXPECT_EQ(std::string::npos, text.find("hunter2"));
+  EXPECT_EQ(std::string::npos, text.find("s3cr3t"));
+}
+
 TEST_F(SceneCut, the_cuts_pad_may_come_late_even_after_the_end) {
   make();
   start();
