@@ -10,7 +10,7 @@
 namespace clips::scenecut {
 
 // What is measured of a frame that may be the first of a new shot. kCutFeatureNames has the names
-// in order; docs/elements/scenecut.md says what each is for.
+// in order; docs/scenecut-adaptive.md says what each is for.
 inline constexpr std::array<std::string_view, 54> kCutFeatureNames = {
     "shift-contrast",
     "changed-lag3",

@@ -208,6 +208,7 @@ class Detector::Analysis {
       const bool waited = history_.last() - earliest->window.after > 2 * kWindowPatience;
       if (!ripe(best) && !waited) return;
       std::erase_if(windows_, [&](const Transition& w) { return overlap(w.window, best.window); });
+      if (returns(best.window)) continue;
       accepted_.push_back(best);
       std::sort(accepted_.begin(), accepted_.end(), [](const Transition& a, const Transition& b) {
         return a.window.before < b.window.before;
@@ -215,10 +216,36 @@ class Detector::Analysis {
     }
   }
 
-  bool blank_between(std::int64_t first, std::int64_t last) const {
-    for (std::int64_t frame = first; frame <= last; ++frame)
-      if (look(frame).deviation >= kBlankDeviation) return false;
-    return true;
+  // Whether a picture has lost most of what the one before its transition showed.
+  bool faded(float deviation, float from) const {
+    return deviation < std::max(kBlankDeviation + 4, 0.6F * from);
+  }
+
+  // A fade out and a fade in: little is to be seen between them, and at some moment nothing.
+  bool one_fade(const Transition& out, const Transition& in) const {
+    if (in.first() - out.last() > kBlank) return false;
+    const float from = std::min(look(out.window.before).deviation, look(in.window.after).deviation);
+    for (std::int64_t frame = out.window.after; frame <= in.window.before; ++frame)
+      if (!faded(look(frame).deviation, from)) return false;
+    for (std::int64_t frame = out.first(); frame <= in.last(); ++frame)
+      if (look(frame).deviation < kBlankDeviation) return true;
+    return false;
+  }
+
+  // Whether the scene after a transition is the one before it: an explosion, a lamp that fails,
+  // somebody who walks by. A window may begin or end a little within the event, so frames beyond
+  // its ends are asked too. Not known of a frame that is gone.
+  bool returns(const Window& window) {
+    for (const int out : {0, 4, 8, 16}) {
+      const std::int64_t before = window.before - out;
+      if (before < history_.oldest() || before <= last_cut_) break;
+      for (const int in : {0, 6, 12, 20, 30}) {
+        const std::int64_t after = window.after + in;
+        if (after > history_.last() || (!found_.empty() && after >= found_.front().frame)) break;
+        if (same_scene(history_.at(before), history_.at(after))) return true;
+      }
+    }
+    return false;
   }
 
   void emit_accepted(std::int64_t limit, bool all) {
@@ -226,9 +253,12 @@ class Detector::Analysis {
       Transition& front = accepted_.front();
       if (accepted_.size() > 1) {
         const Transition& second = accepted_[1];
-        if (second.first() - front.last() <= kBlank &&
-            look(front.window.after).deviation < kBlankDeviation + 4 &&
-            blank_between(front.window.after, second.window.before)) {
+        if (one_fade(front, second)) {
+          if (returns({front.window.before, second.window.after})) {
+            // An explosion, a lamp that fails: the same scene after it as before.
+            accepted_.erase(accepted_.begin(), accepted_.begin() + 2);
+            continue;
+          }
           front.window.after = second.window.after;
           front.score = std::max(front.score, second.score);
           accepted_.erase(accepted_.begin() + 1);
@@ -236,7 +266,8 @@ class Detector::Analysis {
         }
       } else if (!all) {
         // A fade out may wait for the fade in.
-        const bool blank = look(front.window.after).deviation < kBlankDeviation + 4;
+        const bool blank =
+            faded(look(front.window.after).deviation, look(front.window.before).deviation);
         const std::int64_t age = next_window_ - front.window.after;
         if (blank && age < kBlank + kWindowPatience + kLongestWindow / 2 &&
             history_.last() - front.middle() < static_cast<std::int64_t>(kGradualLookahead) - 2)

@@ -97,6 +97,16 @@ void find_gradual(History& history, std::int64_t after, const Ensemble& gate,
         std::clamp((b.mean - a.mean) / 64, -2.F, 2.F),
     };
     if (gate.probability(f.data()) < kGate) continue;
+    const BlockMatch ends = match_blocks(a, b);
+    // After an explosion, a flash or somebody who walks by the picture is what it was.
+    float return_before = 9, return_structure = 9, return_after = 9;
+    for (const int k : {4, 8, 16, 24}) {
+      const Picture& earlier = history.at(before - k);
+      return_before = std::min(return_before, correlation_distance(earlier, b));
+      return_structure = std::min(return_structure, structure_distance(earlier, b));
+    }
+    for (const int k : {2, 4, 6})
+      return_after = std::min(return_after, correlation_distance(a, history.at(after + k)));
     std::size_t next = kCheapGradualFeatures;
     for (const float value : {
              std::log(vector_distance(history.at(before - 6), history.at(before - 1)) / distance +
@@ -105,11 +115,14 @@ void find_gradual(History& history, std::int64_t after, const Ensemble& gate,
                       0.005F),
              shifted_correlation_distance(a, b),
              correlate_blocks(a, b).distance,
-             match_blocks(a, b).changed,
+             ends.changed,
              shifted_structure_distance(a, b),
              match_blocks(a, m).changed,
              match_blocks(m, b).changed,
              shifted_structure_distance(a, m) + shifted_structure_distance(m, b),
+             std::log(return_before + 0.02F),
+             return_structure,
+             std::log(return_after + 0.02F),
          })
       f[next++] = value;
     out.push_back(found);

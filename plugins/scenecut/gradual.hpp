@@ -11,9 +11,9 @@
 
 namespace clips::scenecut {
 
-// What is measured of a stretch that may be a dissolve or a fade. docs/elements/scenecut.md says
+// What is measured of a stretch that may be a dissolve or a fade. docs/scenecut-adaptive.md says
 // what each is for.
-inline constexpr std::array<std::string_view, 31> kGradualFeatureNames = {"length",
+inline constexpr std::array<std::string_view, 34> kGradualFeatureNames = {"length",
                                                                           "distance",
                                                                           "distance-relative",
                                                                           "residual-middle",
@@ -43,7 +43,10 @@ inline constexpr std::array<std::string_view, 31> kGradualFeatureNames = {"lengt
                                                                           "structure",
                                                                           "motion-before",
                                                                           "motion-after",
-                                                                          "structure-middle"};
+                                                                          "structure-middle",
+                                                                          "return-before",
+                                                                          "return-structure",
+                                                                          "return-after"};
 using GradualFeatures = std::array<float, kGradualFeatureNames.size()>;
 
 // The last frame of the old scene alone and the first of the new scene alone.

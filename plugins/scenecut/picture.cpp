@@ -412,6 +412,10 @@ BlockMatch match_blocks(const Picture& a, const Picture& b) {
   return out;
 }
 
+bool same_scene(const Picture& a, const Picture& b) {
+  return match_blocks(a, b).changed < 0.35F && shifted_structure_distance(a, b) < 0.62F;
+}
+
 BlockCorrelation correlate_blocks(const Picture& a, const Picture& b) {
   float weights = 0;
   float distances = 0;

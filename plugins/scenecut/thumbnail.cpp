@@ -11,7 +11,7 @@ namespace clips::scenecut {
 namespace {
 
 // Rows of a cell that are read: at least this many where the picture has them. Every fifth to
-// tenth part of a cell's height is enough for an average; docs/elements/scenecut.md has the
+// tenth part of a cell's height is enough for an average; docs/scenecut-adaptive.md has the
 // figures with all rows.
 constexpr std::uint32_t kRowsPerCell = 5;
 

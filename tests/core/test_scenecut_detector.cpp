@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -25,23 +24,33 @@ struct Frame {
   std::vector<std::uint8_t> bytes;
 };
 
-// Pixels of a smooth moving pattern that differs from scene to scene.
+// A textured scene that differs from seed to seed and drifts with t: blobs of random place, size
+// and brightness over a ground, in front of them a thing that moves the other way.
 Thumbnail scene(int seed, int t) {
   Thumbnail out;
-  std::mt19937 random(static_cast<unsigned>(seed));
-  const auto phase = [&] { return static_cast<double>(random() % 628) / 100; };
-  const double a = phase(), b = phase(), c = phase(), d = phase();
-  const double fx = 0.1 + 0.05 * static_cast<double>(random() % 8);
-  const double fy = 0.1 + 0.05 * static_cast<double>(random() % 8);
-  for (int y = 0; y < 36; ++y)
-    for (int x = 0; x < 64; ++x)
-      out.y[static_cast<std::size_t>(y * 64 + x)] = static_cast<std::uint8_t>(
-          120 + 50 * std::sin(fx * (x + 0.3 * t) + a) * std::cos(fy * y + b) +
-          40 * std::sin(0.7 * fx * y + 0.5 * x + c));
-  for (std::size_t i = 0; i < out.u.size(); ++i) {
-    out.u[i] = static_cast<std::uint8_t>(128 + 30 * std::sin(a + 0.02 * static_cast<double>(i)));
-    out.v[i] = static_cast<std::uint8_t>(128 + 30 * std::cos(d + 0.03 * static_cast<double>(i)));
+  std::mt19937 random(static_cast<unsigned>(seed) * 7919U + 1);
+  const auto pick = [&](int least, int most) {
+    return least + static_cast<int>(random() % static_cast<unsigned>(most - least + 1));
+  };
+  const int ground = pick(60, 180);
+  struct Blob {
+    int x, y, radius, level, speed;
+  };
+  std::vector<Blob> blobs;
+  for (int i = 0; i < 24; ++i)
+    blobs.push_back({pick(-8, 84), pick(0, 35), pick(2, 9), pick(20, 230), i < 20 ? 1 : -2});
+  out.y.fill(static_cast<std::uint8_t>(ground));
+  for (const Blob& blob : blobs) {
+    const int centre = blob.x + blob.speed * t / 8;
+    for (int y = 0; y < 36; ++y)
+      for (int x = 0; x < 64; ++x)
+        if ((x - centre) * (x - centre) + (y - blob.y) * (y - blob.y) < blob.radius * blob.radius)
+          out.y[static_cast<std::size_t>(y * 64 + x)] = static_cast<std::uint8_t>(blob.level);
   }
+  const int u = pick(100, 156);
+  const int v = pick(100, 156);
+  out.u.fill(static_cast<std::uint8_t>(u));
+  out.v.fill(static_cast<std::uint8_t>(v));
   return out;
 }
 

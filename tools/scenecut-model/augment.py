@@ -162,14 +162,27 @@ class Maker:
         cuts, gradual = [], []
         for _ in range(r.randint(3, 7)):
             source = home if r.rand() < 0.75 else self.sources[r.randint(len(self.sources))]
-            length = int(r.choice([2, 3, 4, 5])) if r.rand() < 0.12 else r.randint(8, 50)
+            length = int(r.choice([2, 3, 4, 5])) if r.rand() < 0.17 else r.randint(8, 50)
             if gradual_clip:
                 length = r.randint(30, 90)
             used.add(source[0])
             before = identity
             identity, part = self.shot(source, length, motion)
+            insert = None
+            if len(part[0]) > 20 and r.rand() < 0.12:  # a few frames of something else
+                other = self.sources[r.randint(len(self.sources))] if r.rand() < 0.5 else source
+                another, inset = self.shot(other, int(r.choice([2, 2, 3, 4, 6])), False)
+                where = r.randint(6, len(part[0]) - 6)
+                if another != identity and min(
+                        numpy.abs(part[0][where - 1] - inset[0][0]).mean(),
+                        numpy.abs(part[0][where] - inset[0][-1]).mean()) > 6:
+                    used.add(other[0])
+                    insert = (where, where + len(inset[0]))
+                    part = [numpy.concatenate([p[:where], q, p[where:]])
+                            for p, q in zip(part, inset)]
             if planes is None:
                 planes = part
+                cuts += insert or ()
                 continue
             if numpy.abs(planes[0][-1] - part[0][0]).mean() < 3:
                 continue  # twice the same picture: no boundary that anyone could see
@@ -189,6 +202,8 @@ class Maker:
                     jumps.append([len(planes[0]), len(planes[0])])
                 else:
                     cuts.append(len(planes[0]))
+                if insert:
+                    cuts += [len(planes[0]) + i for i in insert]
                 planes = [numpy.concatenate(x) for x in zip(planes, part)]
         y, u, v = planes
         n = len(y)
@@ -203,17 +218,32 @@ class Maker:
         if r.rand() < 0.35:  # dark, flat or high contrast
             gain = r.choice([r.uniform(0.15, 0.6), r.uniform(0.4, 1.4)])
             grade(everywhere, gain, r.uniform(0, 40) if gain < 0.8 else 0, r.uniform(0, 1.2))
-        if r.rand() < 0.2:  # a caption or picture in picture that pops up
+        if r.rand() < 0.25:  # captions, plates and pictures in the picture that pop up
             for _ in range(r.randint(1, 4)):
                 a = r.randint(1, n)
                 b = min(n, a + r.randint(4, 60))
-                h, w = r.randint(3, 12), r.randint(12, 56)
-                top = r.randint(36 - h) if r.rand() < 0.4 else r.randint(max(1, 30 - h), 37 - h)
-                left = r.randint(64 - w + 1)
-                text = r.choice([20., 230.]) + r.randn(h, w) * r.uniform(0, 60)
-                mask = r.rand(h, w) < r.choice([0.3, 0.6, 1.0])
-                region = y[a:b, top:top + h, left:left + w]
-                region[:] = numpy.where(mask, text, region)
+                h = r.randint(2, 8) if r.rand() < 0.7 else r.randint(4, 11)
+                w = r.randint(6, 30)
+                top = r.randint(18 - h + 1) if r.rand() < 0.3 else 18 - h - r.randint(min(4, 18 - h))
+                left = r.randint(32 - w + 1)
+                area = [(slice(a, b), slice(k * top, k * (top + h)), slice(k * left, k * (left + w)))
+                        for k in (2, 1, 1)]
+                style = r.rand()
+                if style < 0.35:    # text alone
+                    lit = r.rand(2 * h, 2 * w) < r.uniform(0.2, 0.6)
+                    y[area[0]] = numpy.where(lit, r.choice([20., 230.]), y[area[0]])
+                elif style < 0.75:  # a plate, text on it
+                    lit = r.rand(2 * h, 2 * w) < r.uniform(0, 0.5)
+                    k = r.choice([1.0, r.uniform(0.4, 1)])
+                    ground = r.uniform(16, 235)
+                    y[area[0]] = (1 - k) * y[area[0]] + k * ground
+                    y[area[0]] = numpy.where(lit, 235 - ground, y[area[0]])
+                    for p, where in ((u, area[1]), (v, area[2])):
+                        p[where] = (1 - k) * p[where] + k * r.uniform(70, 190)
+                elif h * w < 150:   # another picture, small
+                    other = unpack(home[2][r.randint(len(home[2]))][None])
+                    for p, o, where, k in zip((y, u, v), other, area, (2, 1, 1)):
+                        p[where] = cv2.resize(o[0], (k * w, k * h), interpolation=cv2.INTER_AREA)
         if r.rand() < 0.3:  # flashes, strobes, dips
             for _ in range(r.randint(1, 4)):
                 a = r.randint(1, n)
@@ -231,7 +261,16 @@ class Maker:
                 else:
                     grade(slice(a, last), r.uniform(0.1, 0.7), 0, 1)
                 flashes.append((a, last))
-        if r.rand() < 0.06:
+        if r.rand() < 0.08:  # an explosion or an over-exposure that dies down
+            a = r.randint(1, n)
+            rise, fall = r.randint(1, 4), r.randint(5, 30)
+            colour = (r.uniform(190, 240), r.uniform(90, 130), r.uniform(125, 160))
+            for f in range(a, min(n, a + rise + fall)):
+                k = r.uniform(0.9, 1) * min((f - a + 1) / rise, (a + rise + fall - f) / fall)
+                for p, c in zip((y, u, v), colour):
+                    p[f] = p[f] * (1 - k) + c * k
+            flashes.append((a, min(n, a + rise + fall)))
+        if r.rand() < 0.08:
             a = r.randint(1, n)
             period = r.randint(1, 5)
             gain = r.uniform(1.3, 3) if r.rand() < 0.5 else r.uniform(0.1, 0.6)

@@ -13,6 +13,7 @@ model is fitted on everything. All random numbers come from fixed seeds.
 """
 import argparse
 import json
+import multiprocessing
 import os
 import pathlib
 import re
@@ -21,9 +22,12 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+# Fits run side by side, each on one thread; OpenMP reads this when it is loaded.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+import numpy  # noqa: E402
+from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
+from sklearn.linear_model import LogisticRegression  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import augment  # noqa: E402
@@ -33,12 +37,14 @@ import score  # noqa: E402
 SOURCE = pathlib.Path(__file__).parents[2] / 'plugins' / 'scenecut'
 # Weight of one example from: a real video, a synthetic one, an edit made of shots of real ones.
 WEIGHTS = {'real': 1.0, 'synthetic': 0.6, 'edit': 0.3}
+# Neighbouring windows hardly differ: one in so many is used.
+STRIDES = {'real': 1, 'synthetic': 3, 'edit': 5}
 # Cheap gradual features, kCheapGradualFeatures of gradual.hpp.
 CHEAP = 22
 # Trees, learning rate, examples a leaf needs.
-CUT = (260, 0.06, 20)
+CUT = (220, 0.07, 20)
 GATE = (25, 0.2, 50)
-GRADUAL = (220, 0.06, 40)
+GRADUAL = (180, 0.075, 40)
 
 
 def feature_names(header, array):
@@ -61,11 +67,10 @@ class Example:
         self.cut_x = cuts[:, 1:]
         self.cut_y = cut_labels(label, len(thumbs))[self.cut_frames]
         windows = self.run(probe, 'gradual-candidates', len(GRADUAL_NAMES) + 2)
-        if kind == 'edit':  # neighbours hardly differ
-            windows = windows[::4]
+        windows = windows[::STRIDES[kind]]
         self.windows = windows[:, :2].astype(int)
         self.window_x = windows[:, 2:]
-        self.window_y = window_labels(label, self.windows)
+        self.window_y = window_labels(label, self.windows, thumbs)
 
     def run(self, probe, verb, columns):
         out = subprocess.run([probe, verb], input=self.thumbs.tobytes(), check=True,
@@ -77,7 +82,10 @@ def cut_labels(label, frames):
     """1 = first frame of a shot, 0 = not, -1 = left out."""
     y = numpy.zeros(frames, int)
     y[0] = -1
-    for x in label['gradual'] + label['ambiguous'] + label.get('jump', []):
+    for x in label['gradual']:  # no step of a transition is a cut
+        y[max(0, x[0] - 2):x[1] + 3] = -1
+        y[x[0]:x[1] + 1] = 0
+    for x in label['ambiguous'] + label.get('jump', []):
         a, b = score.span(x)
         y[max(0, a - 2):b + 3] = -1
     for x in label['cuts']:
@@ -90,11 +98,24 @@ def cut_labels(label, frames):
     return y
 
 
-def window_labels(label, windows):
+def parts(transition, thumbs):
+    """A labelled fade through black or white is found as two windows, out and in."""
+    first, last = transition
+    blank = numpy.flatnonzero(thumbs[first:last + 1, :2304].std(1) < 6)
+    out = [(first, last)]
+    if len(blank):
+        if blank[0] > 2:
+            out.append((first, first + int(blank[0]) - 1))
+        if first + blank[-1] + 2 < last:
+            out.append((first + int(blank[-1]) + 1, last))
+    return out
+
+
+def window_labels(label, windows, thumbs):
     """How well a window covers a labelled transition, 0 to 1; -1 = left out."""
     before, after = windows[:, 0], windows[:, 1]
     best = numpy.zeros(len(windows))
-    for s, e in label['gradual']:
+    for s, e in [p for t in label['gradual'] for p in parts(t, thumbs)]:
         both = numpy.minimum(after, e + 1) - numpy.maximum(before, s - 1)
         either = numpy.maximum(after, e + 1) - numpy.minimum(before, s - 1)
         best = numpy.maximum(best, numpy.clip(both / either, 0, 1))
@@ -182,6 +203,17 @@ def fit(examples):
     gate = Ensemble(boosted(GATE, x[:, :CHEAP], y, w))
     gradual = Ensemble(boosted(GRADUAL, x, y, w))
     return cut, gate, gradual
+
+
+FITS = []
+
+
+def fit_without(k):
+    """The model fitted on all but fold k, or on everything."""
+    data = FITS[0]
+    examples = [e for j, f in enumerate(data['real']) if j != k for e in f]
+    examples += [e for j, f in enumerate(data['edits']) if j != k for e in f]
+    return fit(examples + data['synthetic'])
 
 
 def detect(probe, example, model, threshold):
@@ -276,12 +308,15 @@ def main():
     held_out = {}
     logits = [[], []]
     truths = [[], []]
-    models = []
+    everything = {'real': folds, 'edits': edits, 'synthetic': synthetic}
+    # Each fit runs in a process of its own, on one thread: a fork shares the examples.
+    FITS.append(everything)
+    with multiprocessing.get_context('fork').Pool(os.cpu_count()) as pool:
+        wanted = list(range(len(folds))) + ([None] if arguments.write else [])
+        models = pool.map(fit_without, wanted, chunksize=1)
+    final = models.pop() if arguments.write else None
     for k, fold in enumerate(folds):
-        rest = [e for j, f in enumerate(folds) if j != k for e in f]
-        rest += [e for j, f in enumerate(edits) if j != k for e in f]
-        model = fit(rest + synthetic)
-        models.append(model)
+        model = models[k]
         for e in fold:
             keep = e.cut_y >= 0
             logits[0].append(model[0].raw(e.cut_x[keep]))
@@ -324,7 +359,7 @@ def main():
     print(f'gradual: calibrated logit = {scale:.3f} x + {offset:.3f}')
     for model in models:
         model[2].scale, model[2].offset = scale, offset
-    for threshold in (0.3, 0.4, 0.5, 0.6, 0.7):
+    for threshold in (0.35, 0.5, 0.65):
         all_held_out(threshold)
         wrong = judge(f'{arguments.folds} folds, threshold {threshold}')
         if threshold == 0.5:
@@ -337,7 +372,7 @@ def main():
                     {'labels': labels, 'found': held_out}))
 
     if arguments.write:
-        model = fit(real + synthetic + [e for f in edits for e in f])
+        model = final
         for ours, fold in zip(model, models[0]):
             ours.scale, ours.offset = fold.scale, fold.offset
         sources = [

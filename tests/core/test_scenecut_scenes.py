@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The adaptive detector on videos of tests/scenes: one test a difficulty, several seeds each.
+
+The frames go through the core as the element sees them: RGB planes to thumbnails to boundaries.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(os.environ['CLIPS_SOURCE_ROOT'])
+sys.path += [str(ROOT / 'tests' / 'scenes'), str(ROOT / 'tools' / 'scenecut-model')]
+import scenes  # noqa: E402
+import score  # noqa: E402
+
+PROBE = pathlib.Path(os.environ['CLIPS_BUILD_ROOT']) / 'tools/scenecut-model/scenecut-probe'
+# The model saw seeds from 1000 on, see tools/scenecut-model/README.md.
+SEEDS = range(1, 4)
+
+
+def found_in(frames):
+    height, width = frames[0].shape[:2]
+    thumbnails = subprocess.run(
+        [PROBE, 'thumbnails', 'RGB', str(width), str(height)],
+        input=b''.join(f.tobytes() for f in frames), stdout=subprocess.PIPE, check=True).stdout
+    out = subprocess.run([PROBE, 'detect', '0'], input=thumbnails, stdout=subprocess.PIPE,
+                         check=True).stdout
+    found = {'cuts': [], 'gradual': [], 'kinds': []}
+    for line in out.decode().splitlines():
+        kind, frame, first, last, _ = line.split()
+        if kind == 'cut':
+            found['cuts'].append(int(frame))
+        else:
+            found['gradual'].append([int(first), int(last)])
+            found['kinds'].append(kind)
+    return found
+
+
+@pytest.fixture(scope='module')
+def judge():
+    def run(difficulty):
+        total = dict.fromkeys(score.COUNTS, 0)
+        wrong, ends, kinds = [], [], []
+        for seed in SEEDS:
+            frames, label = scenes.make(difficulty, seed)
+            found = found_in(frames)
+            counts, errors, end = score.score_video(label, found, 0)
+            for key in total:
+                total[key] += counts[key]
+            wrong += [f'seed {seed}: {e}' for e in errors]
+            ends += end
+            kinds += found['kinds']
+        print(difficulty, total, wrong, ends)
+        return total, wrong, ends, kinds
+    return run
+
+
+@pytest.mark.parametrize('difficulty', [
+    'plain_cuts', 'same_colours', 'two_frame_shots', 'to_and_from_black', 'flashes', 'strobes',
+    'camera_shake', 'fast_pans', 'fast_zooms', 'explosions', 'subtitles', 'lower_thirds',
+    'picture_in_picture', 'letterbox', 'dark_scenes', 'grain', 'static_slides', 'interlaced',
+    'variable_rate'])
+def test_exactly_the_cuts_are_found(judge, difficulty):
+    total, wrong, _, _ = judge(difficulty)
+    assert total['hit'] > 0
+    assert wrong == []
+
+
+@pytest.mark.parametrize('difficulty, kind', [('dissolves', 'dissolve'), ('fades', 'fade')])
+def test_transitions_are_found_with_their_ends_and_kind(judge, difficulty, kind):
+    total, wrong, ends, kinds = judge(difficulty)
+    assert wrong == []
+    assert set(kinds) == {kind}
+    errors = sorted(e for pair in ends for e in pair)
+    assert errors[len(errors) // 2] <= 3
+    assert errors[-1] <= 8
+
+
+def test_the_same_seed_gives_the_same_video():
+    first, label = scenes.make('flashes', 5)
+    second, again = scenes.make('flashes', 5)
+    assert label == again
+    assert all((a == b).all() for a, b in zip(first, second))
