@@ -473,6 +473,21 @@ const char* mode_name(Mode mode) {
   }
 }
 
+Result<bool> check_request(const Movie& movie, const Request& request) {
+  if (const Track* video = movie.video()) {
+    const auto range = find_pictures(movie, *video, request);
+    if (!range) return tl::make_unexpected(range.error());
+    return true;
+  }
+  for (const Track& track : movie.tracks) {
+    if (track.kind != TrackKind::Audio) continue;
+    const auto range = find_sound(movie, track, request);
+    if (!range) return tl::make_unexpected(range.error());
+    return true;
+  }
+  return fail(Fault::WrongType, "There is neither video nor audio in the source.");
+}
+
 Result<Clip> make_clip(std::shared_ptr<const Movie> movie, ByteReader& reader,
                        const Options& options, Transcoder* transcoder) {
   return ClipMaker(std::move(movie), reader, options, transcoder).make();

@@ -67,6 +67,9 @@ class Transcoder {
 Result<Clip> make_clip(std::shared_ptr<const Movie> movie, ByteReader& reader,
                        const Options& options, Transcoder* transcoder);
 
+// Whether the range of a request exists in the movie; nothing is read.
+Result<bool> check_request(const Movie& movie, const Request& request);
+
 const char* mode_name(Mode mode);
 
 }  // namespace clips::cut

@@ -62,6 +62,7 @@ struct Settings {
 
 // Lives from start() to stop(); the streaming thread's alone, but for reader->cancel().
 struct State {
+  std::shared_ptr<const Movie> movie;
   std::unique_ptr<EncodedStore> encoded;
   std::optional<Clip> clip;
   std::chrono::steady_clock::time_point began;
@@ -151,12 +152,22 @@ std::shared_ptr<UriReader> new_reader(Private& p) {
   return reader;
 }
 
-Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
-  Settings settings;
+Settings settings_of(Private& p) {
+  MutexLock lock(p.mutex);
+  return p.settings;
+}
+
+void close_source(Private& p) {
+  std::shared_ptr<UriReader> reader;
   {
     MutexLock lock(p.mutex);
-    settings = p.settings;
+    reader = std::move(p.reader);
   }
+  p.state = State{};
+}
+
+// Opens the source and reads its index.
+Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& settings) {
   if (settings.uri.empty())
     return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
   p.state = State{};
@@ -173,11 +184,25 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
                 settings.uri + " is not an MP4 or QuickTime file, the containers that can be cut.");
   auto movie = read_mp4(*reader);
   if (!movie) return tl::make_unexpected(movie.error());
+  p.state.movie = std::make_shared<const Movie>(std::move(*movie));
+  return true;
+}
+
+Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
+  const Settings settings = settings_of(p);
+  if (!p.state.movie) {
+    const auto opened = open_source(self, p, settings);
+    if (!opened) return opened;
+  }
+  std::shared_ptr<UriReader> reader;
+  {
+    MutexLock lock(p.mutex);
+    reader = p.reader;
+  }
   const Options options = options_of(settings);
   p.state.encoded = std::make_unique<EncodedStore>();
   GstTranscoder transcoder(*reader, *p.state.encoded, settings.quality);
-  auto clip =
-      make_clip(std::make_shared<const Movie>(std::move(*movie)), *reader, options, &transcoder);
+  auto clip = make_clip(p.state.movie, *reader, options, &transcoder);
   if (!clip) return tl::make_unexpected(clip.error());
   for (const std::string& warning : clip->report.warnings)
     GST_ELEMENT_WARNING(self, STREAM, NOT_IMPLEMENTED, ("%s", warning.c_str()), (nullptr));
@@ -457,24 +482,47 @@ static gboolean gst_clips_clip_export_start(GstBaseSrc* src) {
   auto* self = GST_CLIPS_CLIP_EXPORT(src);
   return guard(self, FALSE, [&] {
     Private& p = priv(self);
-    MutexLock lock(p.mutex);
-    p.actual_start = p.actual_stop = GST_CLOCK_TIME_NONE;
-    p.actual_frames = p.total_size = 0;
-    p.unlocked = false;
+    {
+      MutexLock lock(p.mutex);
+      p.actual_start = p.actual_stop = GST_CLOCK_TIME_NONE;
+      p.actual_frames = p.total_size = 0;
+      p.unlocked = false;
+    }
     return TRUE;
+  });
+}
+
+// What takes no time, a local file's index, is read while the state changes, so that its errors
+// fail the change: gst-launch 1.22 waits for ever if an error comes before its main loop runs. Not
+// in start(), after whose failure the base class posts an error of its own.
+static GstStateChangeReturn gst_clips_clip_export_change_state(GstElement* element,
+                                                               GstStateChange transition) {
+  auto* self = GST_CLIPS_CLIP_EXPORT(element);
+  return guard(self, GST_STATE_CHANGE_FAILURE, [&]() -> GstStateChangeReturn {
+    auto* parent = GST_ELEMENT_CLASS(gst_clips_clip_export_parent_class);
+    if (transition != GST_STATE_CHANGE_READY_TO_PAUSED)
+      return parent->change_state(element, transition);
+    Private& p = priv(self);
+    const Settings settings = settings_of(p);
+    if (settings.uri.empty() || settings.uri.rfind("file:", 0) == 0) {
+      auto ready = open_source(self, p, settings);
+      if (ready) ready = check_request(*p.state.movie, options_of(settings).request);
+      if (!ready) {
+        close_source(p);
+        post_error(element, ready.error());
+        return GST_STATE_CHANGE_FAILURE;
+      }
+    }
+    const GstStateChangeReturn changed = parent->change_state(element, transition);
+    if (changed == GST_STATE_CHANGE_FAILURE) close_source(p);
+    return changed;
   });
 }
 
 static gboolean gst_clips_clip_export_stop(GstBaseSrc* src) {
   auto* self = GST_CLIPS_CLIP_EXPORT(src);
   return guard(self, FALSE, [&] {
-    Private& p = priv(self);
-    std::shared_ptr<UriReader> reader;
-    {
-      MutexLock lock(p.mutex);
-      reader = std::move(p.reader);
-    }
-    p.state = State{};
+    close_source(priv(self));
     return TRUE;
   });
 }
@@ -608,6 +656,7 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
   source_setup_signal = g_signal_new("source-setup", G_TYPE_FROM_CLASS(klass), G_SIGNAL_RUN_LAST, 0,
                                      nullptr, nullptr, nullptr, G_TYPE_NONE, 1, GST_TYPE_ELEMENT);
 
+  element_class->change_state = gst_clips_clip_export_change_state;
   base_class->start = gst_clips_clip_export_start;
   base_class->stop = gst_clips_clip_export_stop;
   base_class->unlock = gst_clips_clip_export_unlock;

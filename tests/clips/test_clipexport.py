@@ -477,6 +477,17 @@ def test_an_empty_file(tmp_path, out):
     assert cut(empty.as_uri(), out).errors == 1
 
 
+def test_a_wrong_range_never_hangs_gst_launch(closed, out):
+    # gst-launch 1.22 waits for ever for an error that came before its main loop
+    for _ in range(10):
+        run = subprocess.run(
+            ["gst-launch-1.0", "-q", "clipexport", f"uri={closed.uri}", f"start={99 * SECOND}", "!",
+             "filesink", f"location={out}"], capture_output=True, text=True, timeout=20)
+        assert run.returncode != 0
+        assert run.stderr.count("source ends at") == 1
+        assert "failed to post" not in run.stderr
+
+
 # -- HTTP ------------------------------------------------------------------------------------
 
 
