@@ -442,7 +442,7 @@ class Parser {
 
     for (const auto& [name, chain] : definition_.graph) add_names(chain, "Graph", name);
     for (const auto& branch : definition_.branches)
-      add_names(branch.launch, "Branch " + branch.name, "launch");
+      add_names(branch.launch, "Branch " + branch.name, "launch", branch.slot);
     check_unused_tokens();
     for (const auto& branch : definition_.branches) check_branch(branch);
     for (const auto& parameter : definition_.parameters) check_parameter(parameter);
@@ -459,17 +459,22 @@ class Parser {
       refuse(line, group, key, "names a second element " + quoted(name));
   }
 
-  void add_names(const Fragment& fragment, const std::string& group, const std::string& key) {
+  // `slot`: of a branch that competes with others for one stream, so that one of them is built.
+  void add_names(const Fragment& fragment, const std::string& group, const std::string& key,
+                 const std::string& slot = {}) {
     for (const auto& element : fragment.scan.elements)
       add_name(element.name, fragment.line, group, key);
+    std::set<std::string> here;
     for (const auto& token : fragment.scan.tokens) {
       const auto* parameter = definition_.find_parameter(token);
       if (!parameter || (!parameter->is_fragment_choice() && !parameter->launch))
         refuse(fragment.line, group, key,
                "has the unknown token “${" + token +
                    "}”; a token names a [Choice] group or a [Parameter] with launch");
-      if (!used_tokens_.insert(token).second)
-        refuse(fragment.line, group, key, "uses “${" + token + "}” a second time");
+      const auto [used, is_new] = used_tokens_.emplace(token, slot);
+      const bool repeats = !here.insert(token).second;
+      if (!is_new && !repeats && !slot.empty() && used->second == slot) continue;
+      if (!is_new) refuse(fragment.line, group, key, "uses “${" + token + "}” a second time");
       // Alternatives may use the same name: only one of them is ever built.
       std::set<std::string> names;
       for (const auto& alternative : parameter->alternatives)
@@ -572,7 +577,7 @@ class Parser {
   std::vector<KeyFileGroup> groups_;
   Definition definition_;
   std::set<std::string> elements_;
-  std::set<std::string> used_tokens_;
+  std::map<std::string, std::string> used_tokens_;  // and the slot of the branch
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the encodings proxy, master and web make, checked on packets and decoded frames."""
+"""What the definitions proxy, master, web and remux make, on packets and decoded frames."""
 
 import os
 import re
@@ -361,7 +361,38 @@ def test_overrides(source, tmp_path):
     assert stream(mute, "audio") is None
 
 
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_another_frame_rate(name, source, tmp_path):
+    out = run(name, source.path, tmp_path / "out.mp4", frame_rate="24000/1001")
+    assert stream(out)["r_frame_rate"] == "24000/1001"
+    video = Video(out, source.width, source.height)
+    assert len(video.number) == pytest.approx(4 * 24000 / 1001, abs=1)
+    # each picture is the source's at that time
+    assert np.abs(video.number / 30 - video.pts).max() < 1 / 24
+    assert whole(run(name, source.path, tmp_path / "all.mp4"), source) == []
+
+
 def test_a_crf_out_of_range_is_not_taken():
     done = subprocess.run(["gst-inspect-1.0", "proxybin"], capture_output=True, text=True,
                           check=True)
     assert re.search(r"crf .*?\n.*?\n\s+Unsigned Integer. Range: 0 - 50 Default: 28", done.stdout)
+
+
+@pytest.mark.parametrize("made_of", [
+    Recipe("copy", seconds=2), Recipe("copy-hevc", seconds=2, video=x265(), tracks=(0, 1)),
+    Recipe("copy-pcm", "mov", seconds=1, video=x264(1, 0), audio=PCM),
+    Recipe("copy-silent", seconds=1, tracks=())], ids=lambda r: r.name)
+def test_a_remux_keeps_every_packet_bit_for_bit(made_of, tmp_path):
+    m = media(made_of)
+    out = run("remux", m.path, tmp_path / "out.mp4")
+    assert layout(out)["faststart"]
+    for selector in ["v:0", *(f"a:{i}" for i in range(len(m.tracks)))]:
+        for what in ("data_hash", "pts"):
+            assert [p[what] for p in packets(out, selector)] == [
+                p[what] for p in packets(m.path, selector)], (selector, what)
+
+
+def test_a_container_that_cannot_be_remuxed_is_an_error_and_makes_no_file(tmp_path):
+    with pytest.raises(Failed, match="not an MP4 or QuickTime file"):
+        run("remux", media("mkv").path, tmp_path / "out.mp4")
+    assert not os.listdir(tmp_path)
