@@ -19,7 +19,7 @@ SHIPPED = sorted(p.stem for p in (ROOT / "pipelines").glob("*.pipeline"))
 
 
 def test_help_names_commands_that_exist_and_each_has_its_own_help():
-    assert COMMANDS == ["run", "clip", "cuts", "convert", "list", "describe", "check"]
+    assert COMMANDS == ["run", "clip", "cuts", "convert", "list", "describe", "check", "clean"]
     for command in COMMANDS:
         result = call(command, "--help")
         assert result.status == 0 and result.stderr == ""
@@ -34,7 +34,7 @@ def test_version_names_both_versions():
     ([], "Say what to do"),
     (["rnu"], "Did you mean \"run\"?"),
     (["x\ny"], "There is no command \"x\\ny\"."),
-    (["clean-everything"], "See: gst-clips --help"),
+    (["wash-everything"], "See: gst-clips --help"),
     (["list", "all"], "one word too many"),
     (["describe"], "which one definition"),
     (["describe", "nope"], "no definition named \"nope\""),

@@ -51,6 +51,9 @@ void complete_option(const Candidates& candidates, std::string_view command) {
           "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
       candidates.add(option);
   }
+  if (command == "clean") {
+    for (const char* option : {"--max-age=", "--max-bytes=", "--min-free="}) candidates.add(option);
+  }
   if (command == "convert") {
     for (const CutListFormatInfo& format : cutlist_formats())
       candidates.add("--to=" + std::string(format.name));
