@@ -504,8 +504,9 @@ class Client::Core : public std::enable_shared_from_this<Core> {
       MutexLock lock(stats_mutex_);
       ++stats_.requests;
     }
-    log(LogLevel::debug, spec.method + " " + target.scheme + "://" + target.host + target.path +
-                             (query.empty() ? "" : "?" + query));
+    const std::string_view range = find_header(http.headers, "Range");
+    log(LogLevel::debug,
+        spec.method + " " + http.url + (range.empty() ? "" : " ") + std::string(range));
     const CallId id = call->id;
     call->transfer = transport_->start(std::move(http), [this, id](HttpReply reply) {
       const auto found = calls_.find(id);

@@ -15,9 +15,13 @@ constexpr std::uint64_t kLeastFetch = 2 * kPage;
 constexpr std::uint64_t kMostFetch = 2 << 20;
 // Reading begins to look like reading on after so many reads in a row. Less would take the one
 // large read of an index for the begin of a run.
-constexpr std::uint64_t kReadsOfARun = 4;
+constexpr std::uint64_t kReadsOfARun = 8;
 constexpr std::uint64_t kFirstAhead = 2 * kPage;
-constexpr std::uint64_t kAheadShare = 8;
+// A clip of seconds is a short run, and what was fetched beyond it is lost: little for long. Nobody
+// minds a seventh of a long run, and a window that grows with the run fills any line soon.
+constexpr std::uint64_t kShortRun = 8 << 20;
+constexpr std::uint64_t kShareOfShort = 24;
+constexpr std::uint64_t kShareOfLong = 7;
 // A read may lie so far before or behind the end of a run and still belong to it: interleaved
 // tracks hop.
 constexpr std::uint64_t kHop = 256 << 10;
@@ -146,7 +150,8 @@ std::uint64_t Reader::ahead_of(const Run& run) const {
     if (other.tick && other.reads >= kReadsOfARun && other.tick + 256 > tick_) ++active;
   }
   const std::uint64_t most = most_pages_ * kPage * 3 / 4 / std::max<std::uint64_t>(active, 1);
-  return std::min(most, kFirstAhead + run.length / kAheadShare);
+  return std::min(
+      most, kFirstAhead + run.length / (run.length < kShortRun ? kShareOfShort : kShareOfLong));
 }
 
 void Reader::use(std::uint64_t index, Page& page) {
