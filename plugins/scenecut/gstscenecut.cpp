@@ -982,8 +982,11 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
 void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
   clips::guard(object, [&] {
     Private& p = priv(object);
-    clips::MutexLock lock(p.mutex);
-    const Settings& settings = p.settings;
+    Settings settings;
+    {
+      clips::MutexLock lock(p.mutex);
+      settings = p.settings;
+    }
     switch (id) {
       case prop_method:
         g_value_set_enum(value, static_cast<int>(settings.method));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The readers of cut lists. The first byte chooses the format and what is known beforehand; the rest is
-// the text. What is accepted must be a valid list, and JSON must carry it over unchanged.
+// The readers of cut lists. The first byte chooses the format and what is known beforehand; the
+// rest is the text. What is accepted must be a valid list, and JSON must carry it over unchanged.
 #include <cstdlib>
 
 #include "cutlist.hpp"
