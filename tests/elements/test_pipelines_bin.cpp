@@ -598,7 +598,7 @@ TEST(States, stopping_while_branches_are_being_built_never_hangs) {
 
 // decodebin exposes its streams while the thread that starts it is still inside of its typefind.
 TEST(States, streams_that_are_known_before_the_start_is_over_do_not_stall_it) {
-  auto run = player(decode("", ""), both());
+  auto run = player(decode("", ""), video_only());
   const auto bus = BusRef::adopt(gst_element_get_bus(run.pipeline()));
   gst_bus_set_sync_handler(
       bus.get(),
@@ -612,9 +612,9 @@ TEST(States, streams_that_are_known_before_the_start_is_over_do_not_stall_it) {
         return GST_BUS_PASS;
       },
       nullptr, nullptr);
-  EXPECT_TRUE(run.play().eos);
-  EXPECT_EQ(GST_STATE_CHANGE_SUCCESS,
-            gst_element_get_state(run.pipeline(), nullptr, nullptr, 5 * GST_SECOND));
+  EXPECT_EQ(1u, run.play().errors.size());
+  // What never got out of READY would not free its pads on the way back to NULL.
+  EXPECT_LE(GST_STATE_PAUSED, GST_STATE(run.child("decode").get()));
 }
 
 TEST(States, the_bin_says_what_it_is_before_it_has_children) {
