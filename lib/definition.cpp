@@ -18,7 +18,7 @@ struct Refused {
 };
 
 bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
+  return c == ' ' || c == '\t' || c == '\r' || c == '\f';
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -627,7 +627,10 @@ tl::expected<std::vector<KeyFileGroup>, DefinitionError> parse_key_file(std::str
     if (line.empty() || line.front() == '#') continue;
     if (line.front() == '[') {
       const auto name = line.substr(1, line.size() - 2);
-      if (line.back() != ']' || name.empty() || name.find_first_of("[]") != std::string_view::npos)
+      const bool odd = std::any_of(name.begin(), name.end(), [](char c) {
+        return c == '[' || c == ']' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+      });
+      if (line.size() < 2 || line.back() != ']' || name.empty() || odd)
         return refuse({}, "has the malformed group line " + quoted(line));
       for (const auto& group : groups)
         if (group.name == name)
