@@ -30,6 +30,7 @@
  */
 #include "gstfilepublishsink.h"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -76,6 +77,9 @@ struct Private {
   clips::Mutex mutex;  // a leaf: nothing is called with it held
   Settings settings CLIPS_GUARDED_BY(mutex);
   State state;
+  // For queries, which come from any thread.
+  std::atomic<bool> many = false;
+  std::atomic<std::uint64_t> position = 0;
   clips::ErrorWatch error_watch;
 };
 
@@ -272,6 +276,7 @@ GstFlowReturn write(gpointer self, const MappedMemories& memories) {
   if (!state.file) return GST_FLOW_EOS;
   if (auto done = state.file->write(memories.pieces()); !done)
     return post_error(self, state.settings.location, done.error());
+  priv(self).position = state.file->position();
   return GST_FLOW_OK;
 }
 
@@ -286,6 +291,8 @@ bool open(GstElement* self) {
       p.state.settings = p.settings;
     }
     const auto& settings = p.state.settings;
+    p.many = settings.next_file == GST_CLIPS_PUBLISH_NEXT_FILE_BUFFER;
+    p.position = 0;
     if (settings.location.empty()) {
       GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("No file name: set the property \"location\"."),
                         (nullptr));
@@ -376,6 +383,7 @@ gboolean event(GstBaseSink* self, GstEvent* event) {
       done = state.file->restart();
     }
     if (!done) post_error(self, state.settings.location, done.error());
+    if (state.file) priv(self).position = state.file->position();
     return done.has_value();
   });
   if (!handled) {
@@ -405,21 +413,19 @@ GstFlowReturn wait_event(GstBaseSink* self, GstEvent* event) {
 }
 
 gboolean query(GstBaseSink* self, GstQuery* query) {
-  const auto& state = priv(self).state;
+  const auto& p = priv(self);
   GstFormat format;
   switch (GST_QUERY_TYPE(query)) {
     case GST_QUERY_SEEKING: {
       gst_query_parse_seeking(query, &format, nullptr, nullptr, nullptr);
       if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT) return FALSE;
-      const gboolean seekable = !state.name_template;
-      gst_query_set_seeking(query, format, seekable, 0, -1);
+      gst_query_set_seeking(query, format, !p.many, 0, -1);
       return TRUE;
     }
     case GST_QUERY_POSITION:
       gst_query_parse_position(query, &format, nullptr);
       if (format != GST_FORMAT_BYTES && format != GST_FORMAT_DEFAULT) break;
-      if (!state.file) return FALSE;
-      gst_query_set_position(query, format, static_cast<gint64>(state.file->position()));
+      gst_query_set_position(query, format, static_cast<gint64>(p.position.load()));
       return TRUE;
     case GST_QUERY_FORMATS:
       gst_query_set_formats(query, 2, GST_FORMAT_DEFAULT, GST_FORMAT_BYTES);

@@ -76,8 +76,11 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
   // Ready once there is room to fill one part more; an error once the upload has failed.
   tl::expected<Wait, Error> wait_for_room() CLIPS_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    while (!failure_ && !interrupted_ && queue_.size() + in_flight_ > options_.max_inflight)
-      changed_.wait(mutex_);
+    // The part that is being filled is one of them: memory for one more would be filled in vain, it
+    // takes a few milliseconds where the source is fast. But one is always filled while one is
+    // sent.
+    const std::size_t most = std::max(options_.max_inflight, 2U);
+    while (!failure_ && !interrupted_ && queue_.size() + in_flight_ >= most) changed_.wait(mutex_);
     if (failure_) return tl::unexpected(*failure_);
     return interrupted_ ? Wait::interrupted : Wait::ready;
   }
