@@ -205,8 +205,11 @@ static void gst_clips_s3_src_get_property(GObject* object, guint id, GValue* val
       return;
     }
     Private& p = priv(object);
-    MutexLock lock(p.mutex);
-    const Settings& settings = p.settings;
+    Settings settings;
+    {
+      MutexLock lock(p.mutex);
+      settings = p.settings;
+    }
     const auto give = [value](const std::string& text) {
       g_value_set_string(value, text.empty() ? nullptr : text.c_str());
     };
