@@ -18,7 +18,7 @@ struct Refused {
 };
 
 bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\f';
+  return c == ' ' || c == '\t';
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -622,14 +622,19 @@ tl::expected<std::vector<KeyFileGroup>, DefinitionError> parse_key_file(std::str
   while (!text.empty()) {
     ++number;
     const auto end = std::min(text.find('\n'), text.size());
-    const auto line = trimmed(text.substr(0, end));
+    auto line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (std::any_of(line.begin(), line.end(), [](char c) {
+          return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+        }))
+      return refuse({}, "has a line with a control character");
+    line = trimmed(line);
     if (line.empty() || line.front() == '#') continue;
     if (line.front() == '[') {
       const auto name = line.substr(1, line.size() - 2);
-      const bool odd = std::any_of(name.begin(), name.end(), [](char c) {
-        return c == '[' || c == ']' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-      });
+      const bool odd = std::any_of(name.begin(), name.end(),
+                                   [](char c) { return c == '[' || c == ']' || c == '\t'; });
       if (line.size() < 2 || line.back() != ']' || name.empty() || odd)
         return refuse({}, "has the malformed group line " + quoted(line));
       for (const auto& group : groups)

@@ -213,6 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
               "t.pipeline:1: name: stands before the first group"},
         Fault{"line_that_is_nothing", "format=1", "format 1",
               "t.pipeline:3: [Pipeline]: has the line “format 1”"},
+        Fault{"control_character", "format=1", "format=\f1",
+              "t.pipeline:3: [Pipeline]: has a line with a control character"},
         Fault{"malformed_key", "format=1", "for mat=1",
               "t.pipeline:3: [Pipeline]: has the malformed key “for mat”"},
         Fault{"unknown_pipeline_key", "klass=", "class=",
