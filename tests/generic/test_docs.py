@@ -37,7 +37,8 @@ def posted_messages(plugin):
     """name -> fields of the structures that a plugin's sources build for its messages."""
     messages = {}
     for path in sorted((SOURCE / "plugins" / PLUGINS[plugin]).glob("gst*.cpp")):
-        for call in re.finditer(r'gst_structure_new\(\s*"([a-z][a-z0-9-]*)"(.*?)\)\s*[;,)]', path.read_text(), re.DOTALL):
+        # missing-plugin is GStreamer's own message, documented there.
+        for call in re.finditer(r'gst_structure_new\(\s*"(?!missing-plugin")([a-z][a-z0-9-]*)"(.*?)\)\s*[;,)]', path.read_text(), re.DOTALL):
             fields = re.findall(r'"([a-z][a-z0-9-]*)",\s*G(?:ST)?_TYPE', call.group(2))
             messages.setdefault(call.group(1), set()).update(fields)
     return messages
