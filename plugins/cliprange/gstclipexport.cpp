@@ -25,9 +25,9 @@
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
 #include "mp4index.hpp"
-#include "rangetypes.hpp"
-#include "transcoder.hpp"
-#include "urireader.hpp"
+#include "gstrangetypes.hpp"
+#include "gsttranscoder.hpp"
+#include "gsturireader.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
 #define GST_CAT_DEFAULT clip_export_debug

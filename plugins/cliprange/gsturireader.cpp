@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "urireader.hpp"
+#include "gsturireader.hpp"
 
 #include <algorithm>
 #include <deque>

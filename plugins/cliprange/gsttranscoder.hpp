@@ -4,7 +4,7 @@
 #include "cutter.hpp"
 #include "encodedstore.hpp"
 #include "nal.hpp"
-#include "urireader.hpp"
+#include "gsturireader.hpp"
 
 namespace clips::cut {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "transcoder.hpp"
+#include "gsttranscoder.hpp"
 
 #include <gst/video/video.h>
 

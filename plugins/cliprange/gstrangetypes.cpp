@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include "rangetypes.hpp"
+#include "gstrangetypes.hpp"
 
 namespace clips::cut {
 
