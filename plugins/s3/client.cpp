@@ -743,7 +743,8 @@ void Client::Core::list_uploads(Step step, CallId id, std::string bucket, std::s
            for (const XmlElement& upload : document->children) {
              if (upload.name != "Upload") continue;
              so_far.push_back({std::string(upload.child_text("Key")),
-                               std::string(upload.child_text("UploadId"))});
+                               std::string(upload.child_text("UploadId")),
+                               std::string(upload.child_text("Initiated"))});
            }
            const std::string next(document->child_text("NextKeyMarker"));
            if (document->child_text("IsTruncated") != "true" || next.empty()) {

@@ -76,6 +76,7 @@ struct ObjectInfo {
 struct Upload {
   std::string key;
   std::string upload_id;
+  std::string initiated;  // by the store's clock, ISO 8601 in UTC
 };
 
 struct ByteRange {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -22,6 +24,17 @@ struct Cleanups {
   std::condition_variable changed;
   std::size_t running = 0;
 };
+
+// Seconds since 1970 of an ISO 8601 time in UTC.
+std::optional<std::time_t> parse_time(const std::string& text) {
+  std::tm time{};
+  if (std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d", &time.tm_year, &time.tm_mon, &time.tm_mday,
+                  &time.tm_hour, &time.tm_min, &time.tm_sec) != 6)
+    return std::nullopt;
+  time.tm_year -= 1900;
+  time.tm_mon -= 1;
+  return timegm(&time);
+}
 
 // Never destroyed: threads may still use it while the process ends.
 Cleanups& cleanups() {
@@ -63,6 +76,16 @@ CallId ClientStore::complete(std::string upload_id, std::vector<Part> parts, Hea
 
 CallId ClientStore::abort(std::string upload_id, Completion<bool> done) {
   return client_->abort_multipart_upload(object_, std::move(upload_id), std::move(done));
+}
+
+CallId ClientStore::list(Completion<std::vector<Upload>> done) {
+  return client_->list_multipart_uploads(
+      object_.bucket, object_.key,
+      [key = object_.key, done = std::move(done)](Result<std::vector<Upload>> uploads) {
+        if (uploads)
+          std::erase_if(*uploads, [&](const Upload& upload) { return upload.key != key; });
+        done(std::move(uploads));
+      });
 }
 
 // What the writer's thread and the store's share. Completions hold it, it does not hold the store:
@@ -221,6 +244,8 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
 
   void start_create() CLIPS_REQUIRES(mutex_) {
     creating_ = true;
+    const auto begun = std::chrono::steady_clock::now();
+    const auto retries = store_->retries();
     Headers headers = options_.headers;
     if (options_.checksum != Checksum::none) {
       headers.push_back({"x-amz-checksum-algorithm", checksum_names(options_.checksum).algorithm});
@@ -229,18 +254,51 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
         headers.push_back({"x-amz-checksum-type", "FULL_OBJECT"});
     }
     // Never cancelled: only its reply tells the identifier that has to be aborted.
-    store_->create(std::move(headers), [core = shared_from_this()](Result<std::string> result) {
+    store_->create(std::move(headers),
+                   [core = shared_from_this(), begun, retries](Result<std::string> result) {
+                     const MutexLock lock(core->mutex_);
+                     core->creating_ = false;
+                     if (result) {
+                       core->upload_id_ = std::move(*result);
+                     } else if (!core->failure_) {
+                       core->failure_ = std::move(result.error());
+                     }
+                     if (core->store_ && core->store_->retries() != retries)
+                       core->sweep(std::chrono::steady_clock::now() - begun);
+                     core->pump();
+                     core->clean_up();
+                     core->changed_.notify_all();
+                   });
+  }
+
+  // A Create that was sent again may have begun an upload whose identifier was lost with the reply.
+  // It is told by its key and by its time: begun not after ours, and not before we asked.
+  void sweep(std::chrono::steady_clock::duration asked_for) CLIPS_REQUIRES(mutex_) {
+    sweeping_++;
+    const auto window = std::chrono::duration_cast<std::chrono::seconds>(asked_for).count() + 2;
+    store_->list([core = shared_from_this(), window](Result<std::vector<Upload>> uploads) {
       const MutexLock lock(core->mutex_);
-      core->creating_ = false;
-      if (result) {
-        core->upload_id_ = std::move(*result);
-      } else if (!core->failure_) {
-        core->failure_ = std::move(result.error());
-      }
-      core->pump();
-      core->clean_up();
+      if (uploads && core->store_) core->sweep_all(*uploads, window);
+      core->sweeping_--;
       core->changed_.notify_all();
     });
+  }
+
+  void sweep_all(const std::vector<Upload>& uploads, std::time_t window) CLIPS_REQUIRES(mutex_) {
+    std::time_t ours = std::time(nullptr);
+    for (const Upload& upload : uploads)
+      if (upload.upload_id == upload_id_) ours = parse_time(upload.initiated).value_or(ours);
+    for (const Upload& upload : uploads) {
+      const auto begun = parse_time(upload.initiated);
+      if (upload.upload_id == upload_id_ || !begun) continue;
+      if (*begun < ours - window || *begun > ours + 1) continue;
+      sweeping_++;
+      store_->abort(upload.upload_id, [core = shared_from_this()](Result<bool>) {
+        const MutexLock lock(core->mutex_);
+        core->sweeping_--;
+        core->changed_.notify_all();
+      });
+    }
   }
 
   void start_part() CLIPS_REQUIRES(mutex_) {
@@ -318,6 +376,7 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
   }
 
   bool is_clean() const CLIPS_REQUIRES(mutex_) {
+    if (sweeping_ > 0) return false;
     if (stored_) return true;
     return failure_ && calls_.empty() && !creating_ && (upload_id_.empty() || keep_ || aborted_);
   }
@@ -355,6 +414,7 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
   bool aborting_ CLIPS_GUARDED_BY(mutex_) = false;
   bool aborted_ CLIPS_GUARDED_BY(mutex_) = false;
   bool keep_ CLIPS_GUARDED_BY(mutex_) = false;
+  unsigned sweeping_ CLIPS_GUARDED_BY(mutex_) = 0;
   bool interrupted_ CLIPS_GUARDED_BY(mutex_) = false;
 };
 

@@ -32,6 +32,10 @@ class Store {
                           Completion<Stored> done) = 0;
   virtual CallId abort(std::string upload_id, Completion<bool> done) = 0;
   virtual void cancel(CallId call) = 0;
+  // Uploads of this object that nobody has completed.
+  virtual CallId list(Completion<std::vector<Upload>> done) = 0;
+  // How many requests were sent again so far.
+  virtual std::uint64_t retries() const = 0;
 };
 
 // One object at a client.
@@ -48,6 +52,8 @@ class ClientStore final : public Store {
                   Completion<Stored> done) override;
   CallId abort(std::string upload_id, Completion<bool> done) override;
   void cancel(CallId call) override { client_->cancel(call); }
+  CallId list(Completion<std::vector<Upload>> done) override;
+  std::uint64_t retries() const override { return client_->stats().retries; }
 
  private:
   std::shared_ptr<Client> client_;

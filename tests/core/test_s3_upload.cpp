@@ -84,6 +84,7 @@ class MemoryStore final : public Store {
     return call("create", [this, done](bool ok) {
       if (!ok) return done(tl::unexpected(refusal()));
       uploads.insert("id");
+      if (!initiated.empty()) retried++;
       done(std::string("id"));
     });
   }
@@ -104,7 +105,7 @@ class MemoryStore final : public Store {
         all += parts[part.number];
       }
       object = all;
-      uploads.clear();
+      uploads.erase("id");
       done(Stored{.etag = "\"e\"", .version_id = "", .headers = {}});
     });
   }
@@ -123,6 +124,19 @@ class MemoryStore final : public Store {
       work(false);
     });
   }
+
+  CallId list(Completion<std::vector<Upload>> done) override {
+    return call("list", [this, done](bool) {
+      std::vector<Upload> all;
+      for (const auto& id : uploads) all.push_back({"key", id, initiated[id]});
+      done(all);
+    });
+  }
+  std::uint64_t retries() const override { return retried; }
+
+  // A Create whose first reply was lost, next to uploads of others.
+  std::atomic<std::uint64_t> retried = 0;
+  std::map<std::string, std::string> initiated;
 
   // Both by the names of calls, set before the first one.
   std::string refused;
@@ -178,8 +192,8 @@ std::string media(std::size_t size) {
   return text;
 }
 
-struct Upload {
-  explicit Upload(const std::string& refused = "", const std::string& hanging = "") {
+struct Running {
+  explicit Running(const std::string& refused = "", const std::string& hanging = "") {
     store->refused = refused;
     store->hanging = hanging;
     ObjectWriter::Options options;
@@ -188,7 +202,7 @@ struct Upload {
     writer = std::make_unique<ObjectWriter>(store, std::move(options),
                                             [this](const auto&) { parts_told++; });
   }
-  ~Upload() { writer.reset(); }
+  ~Running() { writer.reset(); }
 
   // False when the writer failed or was interrupted.
   bool write(const std::string& text) {
@@ -216,14 +230,14 @@ struct Upload {
 };
 
 TEST(ObjectWriter, short_object_is_one_call) {
-  Upload upload;
+  Running upload;
   ASSERT_TRUE(upload.write("short") && upload.finish());
   EXPECT_EQ(upload.store->object, "short");
   EXPECT_EQ(upload.store->calls, std::vector<std::string>{"put"});
 }
 
 TEST(ObjectWriter, long_object_is_put_together_from_parts) {
-  Upload upload;
+  Running upload;
   const std::string data = media(33 * MiB);
   ASSERT_TRUE(upload.write(data) && upload.finish());
   EXPECT_TRUE(upload.store->object == data);
@@ -235,7 +249,7 @@ TEST(ObjectWriter, long_object_is_put_together_from_parts) {
 
 TEST(ObjectWriter, refusal_at_any_call_fails_and_leaves_no_upload) {
   for (const char* call : {"create", "part1", "part3", "part5", "complete"}) {
-    Upload upload(call);
+    Running upload(call);
     EXPECT_FALSE(upload.write(media(23 * MiB)) && upload.finish()) << call;
     EXPECT_TRUE(upload.close());
     upload.store->settle();
@@ -246,7 +260,7 @@ TEST(ObjectWriter, refusal_at_any_call_fails_and_leaves_no_upload) {
 
 TEST(ObjectWriter, close_in_the_middle_takes_the_upload_back) {
   for (const char* hanging : {"part1", "part2", "complete"}) {
-    Upload upload("", hanging);
+    Running upload("", hanging);
     std::thread writer([&] { upload.write(media(23 * MiB)) && upload.finish(); });
     std::this_thread::sleep_for(100ms);
     upload.writer->interrupt();
@@ -259,7 +273,7 @@ TEST(ObjectWriter, close_in_the_middle_takes_the_upload_back) {
 }
 
 TEST(ObjectWriter, create_that_hangs_is_waited_for_in_the_background_and_aborted) {
-  Upload upload("", "create");
+  Running upload("", "create");
   ASSERT_TRUE(upload.write(media(6 * MiB)));
   upload.store->settle();
   EXPECT_FALSE(upload.close(20ms));
@@ -269,8 +283,21 @@ TEST(ObjectWriter, create_that_hangs_is_waited_for_in_the_background_and_aborted
   EXPECT_EQ(upload.store->calls.back(), "abort");
 }
 
+TEST(ObjectWriter, upload_whose_identifier_was_lost_is_taken_back_and_those_of_others_stay) {
+  Running upload;
+  upload.store->uploads = {"lost", "older", "later"};
+  upload.store->initiated = {{"id", "2026-01-01T00:00:10.5Z"},
+                             {"lost", "2026-01-01T00:00:09.1Z"},
+                             {"older", "2025-12-31T23:59:59.000Z"},
+                             {"later", "2026-01-01T00:00:12.000Z"}};
+  ASSERT_TRUE(upload.write(media(12 * MiB)) && upload.finish());
+  EXPECT_TRUE(upload.close());
+  upload.store->settle();
+  EXPECT_EQ(upload.store->uploads, (std::set<std::string>{"older", "later"}));
+}
+
 TEST(ObjectWriter, kept_upload_stays) {
-  Upload upload;
+  Running upload;
   ASSERT_TRUE(upload.write(media(12 * MiB)));
   while (upload.parts_told < 2) std::this_thread::sleep_for(1ms);
   upload.writer->close(ObjectWriter::Unfinished::keep, 1s, nullptr);
@@ -279,7 +306,7 @@ TEST(ObjectWriter, kept_upload_stays) {
 }
 
 TEST(ObjectWriter, interrupted_wait_goes_on_after_resume) {
-  Upload upload("", "part1");
+  Running upload("", "part1");
   std::atomic<bool> interrupted = false;
   const std::string data = media(40 * MiB);
   std::thread writer([&] {
@@ -312,7 +339,7 @@ TEST(ObjectWriter, interrupted_wait_goes_on_after_resume) {
 }
 
 TEST(ObjectWriter, one_part_that_hangs_does_not_stop_the_others) {
-  Upload upload("", "part2");
+  Running upload("", "part2");
   std::thread writer([&] { EXPECT_TRUE(upload.write(media(33 * MiB)) && upload.finish()); });
   while (upload.parts_told < 5) std::this_thread::sleep_for(1ms);
   upload.store->release();

@@ -433,6 +433,8 @@ FAULTS = [
     ("status:429:TooManyRequests", "partNumber=1"),
     ("status:408:RequestTimeout", "partNumber=3"),
     ("reset", "partNumber=2"),
+    ("half-reply", "uploads"),
+    ("drop-reply", "uploads"),
     ("drop-reply", "partNumber=3"),
     ("drop-reply", "uploadId=[^&]*$"),
     ("status:503:SlowDown", "uploadId=[^&]*$"),
