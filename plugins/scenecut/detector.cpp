@@ -236,6 +236,12 @@ class Detector::Analysis {
   // somebody who walks by. A window may begin or end a little within the event, so frames beyond
   // its ends are asked too. Not known of a frame that is gone.
   bool returns(const Window& window) {
+    // Light washes the picture out; a replay's wipe between two views of one pitch does not.
+    bool washed_out = false;
+    for (std::int64_t frame = window.before; frame <= window.after; ++frame)
+      washed_out |= faded(look(frame).deviation, look(window.before).deviation) ||
+                    faded(look(frame).deviation, look(window.after).deviation);
+    if (!washed_out) return false;
     for (const int out : {0, 4, 8, 16}) {
       const std::int64_t before = window.before - out;
       if (before < history_.oldest() || before <= last_cut_) break;
