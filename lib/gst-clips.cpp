@@ -18,7 +18,7 @@ GST_DEBUG_CATEGORY_STATIC(clips_debug);
 #define GST_CAT_DEFAULT clips_debug
 
 // clang-format off: the name is text, no subtraction.
-G_DEFINE_QUARK(gst-clips-error-quark, gst_clips_error)
+G_DEFINE_QUARK(gst - clips - error - quark, gst_clips_error)
 // clang-format on
 G_DEFINE_BOXED_TYPE(GstClipsDefinition, gst_clips_definition, gst_clips_definition_ref,
                     gst_clips_definition_unref)

@@ -24,10 +24,10 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
-#include "mp4index.hpp"
 #include "gstrangetypes.hpp"
 #include "gsttranscoder.hpp"
 #include "gsturireader.hpp"
+#include "mp4index.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
 #define GST_CAT_DEFAULT clip_export_debug

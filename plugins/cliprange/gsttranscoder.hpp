@@ -3,8 +3,8 @@
 
 #include "cutter.hpp"
 #include "encodedstore.hpp"
-#include "nal.hpp"
 #include "gsturireader.hpp"
+#include "nal.hpp"
 
 namespace clips::cut {
 

@@ -7,8 +7,7 @@ namespace {
 constexpr Wide kSecond = 1'000'000'000;
 }
 
-SampleTable::Cursor::Cursor(const SampleTable& table, uint64_t at)
-    : b(table.boxes_), index(at), total(table.count_) {
+SampleTable::Cursor::Cursor(const SampleTable& table, uint64_t at) : b(table.boxes_), index(at) {
   // Times.
   uint64_t skip = at;
   int64_t dts = 0;

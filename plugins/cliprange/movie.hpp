@@ -97,7 +97,6 @@ class SampleTable {
     size_t stts = 0, ctts = 0, stss = 0, stsc = 0;  // entries
     uint64_t stts_left = 0, ctts_left = 0;          // samples left in the entry, this one included
     uint64_t chunk = 0, chunk_left = 0, chunk_end = 0;
-    uint64_t total;
   };
 
   Boxes boxes_;

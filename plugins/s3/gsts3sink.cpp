@@ -11,9 +11,10 @@
  * about (`max-inflight` + 1) x `part-size`.
  *
  * Muxers may go back: into the first part until the end, and into the part that is being filled
- * (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux writes with its index
- * at the end gets it in front, without a temporary file: the index is held back, moved before the
- * media and goes up with the first part, which is sent last. A rewrite anywhere else is an error.
+ * (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux writes
+ * with its index at the end gets it in front, without a temporary file: the index is held back,
+ * moved before the media and goes up with the first part, which is sent last. A rewrite anywhere
+ * else is an error.
  *
  * Limits: nothing can be read before EOS; 10 000 parts, which grow with the object unless
  * `faststart=false`; EOS after an ERROR of any element of the pipeline is not success.

@@ -51,8 +51,8 @@ TEST_F(Failure, a_sink_that_its_bin_has_let_go_of_is_still_a_sink) {
   const auto sink = ElementRef::sink(gst_element_factory_make("filesink", "e"));
   const ErrorPtr error(
       g_error_new_literal(GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND, "Something."));
-  const auto message = MessageRef::adopt(
-      gst_message_new_error(GST_OBJECT_CAST(sink.get()), error.get(), nullptr));
+  const auto message =
+      MessageRef::adopt(gst_message_new_error(GST_OBJECT_CAST(sink.get()), error.get(), nullptr));
   EXPECT_EQ(ExitCode::not_published, problem_of(message.get()).exit);
 }
 
