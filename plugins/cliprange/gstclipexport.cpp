@@ -425,8 +425,15 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
 static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue* value,
                                                GParamSpec* pspec) {
   Private& p = priv(GST_CLIPS_CLIP_EXPORT(object));
-  MutexLock lock(p.mutex);
-  const Settings& s = p.settings;
+  Settings s;
+  uint64_t actual_start = 0, actual_stop = 0, actual_frames = 0;
+  {
+    MutexLock lock(p.mutex);
+    s = p.settings;
+    actual_start = p.actual_start;
+    actual_stop = p.actual_stop;
+    actual_frames = p.actual_frames;
+  }
   switch (id) {
     case kUri:
       g_value_set_string(value, s.uri.empty() ? nullptr : s.uri.c_str());
@@ -465,13 +472,13 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
       g_value_set_int(value, s.quality);
       break;
     case kActualStart:
-      g_value_set_uint64(value, p.actual_start);
+      g_value_set_uint64(value, actual_start);
       break;
     case kActualStop:
-      g_value_set_uint64(value, p.actual_stop);
+      g_value_set_uint64(value, actual_stop);
       break;
     case kActualFrames:
-      g_value_set_uint64(value, p.actual_frames);
+      g_value_set_uint64(value, actual_frames);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);

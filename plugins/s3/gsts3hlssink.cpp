@@ -529,8 +529,11 @@ void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspe
 void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
   clips::guard(self, [&] {
     auto& p = priv(self);
-    const clips::MutexLock lock(p.mutex);
-    const auto& settings = p.settings;
+    Settings settings;
+    {
+      const clips::MutexLock lock(p.mutex);
+      settings = p.settings;
+    }
     switch (id) {
       case prop_uri:
         set_text(value, settings.location.uri());

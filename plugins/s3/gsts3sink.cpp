@@ -835,8 +835,11 @@ void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
       g_value_take_boxed(value, make_stats(self));
       return;
     }
-    const clips::MutexLock lock(p.mutex);
-    const auto& settings = p.settings;
+    Settings settings;
+    {
+      const clips::MutexLock lock(p.mutex);
+      settings = p.settings;
+    }
     switch (id) {
       case prop_uri:
       case prop_location:

@@ -94,7 +94,8 @@ TEST(ClipPlan, a_range_is_half_open) {
 }
 
 TEST(ClipPlan, times_rounded_to_milliseconds_mean_the_frame_they_came_from) {
-  for (const auto& [scale, tick] : {std::pair{24000u, 1001}, {30000u, 1001}, {60000u, 1001}}) {
+  for (const uint32_t scale : {24000u, 30000u, 60000u}) {
+    const int tick = 1001;
     const Movie movie = movie_of(video_track(scale, ipbb(700, 7, tick)));
     for (uint64_t n = 0; n < 690; ++n) {
       const auto ms = [&](uint64_t frame) {
