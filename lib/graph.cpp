@@ -715,7 +715,8 @@ Outcome<std::vector<Graph::Pick>> Graph::pick_streams(Source& source) {
         best = std::find_if(found.begin(), found.end(), [&](const Pick& pick) {
           return !flagged(pick, GST_STREAM_FLAG_UNSELECT);
         });
-      found = {best == found.end() ? found.front() : *best};
+      const Pick chosen = best == found.end() ? found.front() : *best;
+      found.assign(1, chosen);
     }
     for (const auto& pick : found) {
       taken[pick.stream] = true;

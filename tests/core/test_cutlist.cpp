@@ -397,7 +397,7 @@ TEST(CutListJson, is_the_contract_with_exact_integers) {
   const std::string text = written(list, CutListFormat::json);
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ("clips-cutlist/1", json["format"]);
-  EXPECT_EQ(list.source.uri, json["source"]["uri"]);
+  EXPECT_EQ(list.source.uri, json["source"]["uri"].get<std::string>());
   EXPECT_EQ("24000/1001", json["source"]["frame-rate"]);
   EXPECT_EQ(false, json["source"]["variable"]);
   EXPECT_EQ(240u, json["source"]["frames"]);
@@ -649,7 +649,7 @@ TEST(CutListOtio, has_real_available_ranges_and_keeps_kinds_and_scores) {
   for (const auto& clip : clips) {
     const auto& media = clip["media_reference"];
     EXPECT_EQ("ExternalReference.1", media["OTIO_SCHEMA"]);
-    EXPECT_EQ(list.source.uri, media["target_url"]);
+    EXPECT_EQ(list.source.uri, media["target_url"].get<std::string>());
     EXPECT_EQ(0.0, media["available_range"]["start_time"]["value"]);
     EXPECT_EQ(240.0, media["available_range"]["duration"]["value"]);
     EXPECT_DOUBLE_EQ(24000.0 / 1001, media["available_range"]["duration"]["rate"].get<double>());
