@@ -18,11 +18,12 @@ FFMPEG = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
     """Three scenes of 50 frames at 25 frames a second: cuts at the frames 50 and 100."""
+    # fps behind concat: since FFmpeg 7 (Debian 13) concat leaves the rate open, and the last frame gets no duration.
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     scenes = [["-f", "lavfi", "-i", f"{source}=s=320x180:r=25"] for source in ("testsrc", "mandelbrot", "smptebars")]
     trims = "".join(f"[{i}]trim=duration=2,setpts=PTS-STARTPTS[s{i}];" for i in range(3))
-    subprocess.run([*FFMPEG, *sum(scenes, []), "-filter_complex", trims + "[s0][s1][s2]concat=n=3[v]", "-map", "[v]",
-                    "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", path], check=True)
+    subprocess.run([*FFMPEG, *sum(scenes, []), "-filter_complex", trims + "[s0][s1][s2]concat=n=3,fps=25[v]",
+                    "-map", "[v]", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", path], check=True)
     return path
 
 
