@@ -85,8 +85,8 @@ class Video:
         if fields:
             # each field carries its own number on its own lines
             scale = f"scale={bw * BITS}:{2 * bh}:flags=neighbor"
-            strip += (f",split[f0][f1];[f0]field=top,{scale}[t];"
-                      f"[f1]field=bottom,{scale}[b];[t][b]vstack")
+            strip += (f",split[f0][f1];[f0]field=top,{scale}[upper];"
+                      f"[f1]field=bottom,{scale}[lower];[upper][lower]vstack")
         with tempfile.NamedTemporaryFile(suffix=".gray") as small:
             raw_out = ["-fps_mode", "passthrough", "-f", "rawvideo"]
             cmd += ["-i", path, "-filter_complex",
