@@ -314,6 +314,33 @@ Result<bool> GstTranscoder::take_picture(GstBuffer* buffer, int64_t pts,
   return true;
 }
 
+// GStreamer 1.26's avdec_h264 (Debian 13) loses every picture that stands behind a gap in
+// frame_num: for the pictures that FFmpeg fills in it gives back the frame of the real one. A key
+// frame that is no IDR is such a gap, so decoding starts at the IDR before it. 1.22 (Debian 12)
+// decodes from any key frame.
+Result<uint64_t> GstTranscoder::decoding_start(uint64_t key) {
+  guint major = 0, minor = 0, micro = 0, nano = 0;
+  gst_version(&major, &minor, &micro, &nano);
+  if (!source_ || source_->codec != NalCodec::Avc || (major == 1 && minor < 24)) return key;
+  const uint32_t description = video_->samples.at(key).description;
+  for (std::optional<uint64_t> at = key; at;
+       at = *at > 0 ? video_->samples.sync_at_or_before(*at - 1) : std::nullopt) {
+    const Sample sample = video_->samples.at(*at);
+    if (sample.description != description) break;
+    const auto packet = reader_.read(sample.offset, sample.size, 0);
+    if (!packet) return tl::make_unexpected(packet.error());
+    bool idr = false;
+    each_nal(*packet, source_->length_size, [&](ByteView unit) {
+      idr = !unit.empty() && (unit[0] & 31u) == 5;
+      return !idr;
+    });
+    if (idr) return *at;
+  }
+  return fail(Fault::Unsupported,
+              "The source has no IDR picture in front of the range, and this version of GStreamer "
+              "decodes H.264 from nothing else. Use mode=copy or mode=edit.");
+}
+
 Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64_t last,
                                                           int64_t begin, int64_t end) {
   std::vector<EncodedPicture> pictures;
@@ -321,6 +348,9 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   const auto note = [&](const auto& result) {
     if (!result && !error) error = result.error();
   };
+  const auto entrance = decoding_start(first);
+  if (!entrance) return tl::make_unexpected(entrance.error());
+  first = *entrance;
   const int64_t zero = video_->samples.at(first).pts;
   const uint32_t scale = video_->timescale;
   const auto to_ns = [&](int64_t pts) {

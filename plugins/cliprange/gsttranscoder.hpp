@@ -24,6 +24,7 @@ class GstTranscoder final : public Transcoder {
 
   Result<bool> take_config(GstCaps* caps);
   Result<bool> take_picture(GstBuffer* buffer, int64_t pts, std::vector<EncodedPicture>& pictures);
+  Result<uint64_t> decoding_start(uint64_t key);
   Result<std::unique_ptr<Chain>> make_decoder();
   Result<std::unique_ptr<Chain>> make_encoder();
 
