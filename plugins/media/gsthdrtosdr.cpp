@@ -136,7 +136,9 @@ GstCaps* transform_caps(GstBaseTransform* self, GstPadDirection direction, GstCa
         continue;
       }
       add(gst_structure_copy(video), i);
-      const bool open = !gst_structure_has_field_typed(video, "colorimetry", G_TYPE_STRING);
+      // Fixed caps that name no colorimetry, as 1.26's decoders write them, are SDR for good.
+      const bool open = !gst_caps_is_fixed(caps) &&
+                        !gst_structure_has_field_typed(video, "colorimetry", G_TYPE_STRING);
       if (direction == GST_PAD_SINK && open) {
         // It may turn out to be HDR.
         GstStructure* sdr = gst_structure_copy(video);

@@ -261,6 +261,20 @@ def hdr_codes(sdr, transfer):
             round(512 + 896 * (code[0] - luma) / 1.4746))
 
 
+def test_pictures_of_unknown_colorimetry_pass_hdrtosdr_as_they_are(tmp_path):
+    # ten bits without colorimetry, as avdec_prores of GStreamer 1.26 describes them
+    caps = "video/x-raw,format=I422_10LE,width=64,height=64,framerate=30/1"
+    files = []
+    for name, element in (("with", "hdrtosdr !"), ("without", "")):
+        files.append(tmp_path / name)
+        line = (f"videotestsrc num-buffers=2 ! {caps} ! capssetter replace=true caps={caps} ! {element}"
+                f" videoconvert ! video/x-raw,format=I420 ! filesink location={files[-1]}")
+        subprocess.run(["gst-launch-1.0", "-q", *line.split()], check=True)
+    through, direct = (f.read_bytes() for f in files)
+    assert len(direct) == 2 * 64 * 64 * 3 // 2
+    assert through == direct
+
+
 @pytest.mark.parametrize("name", ENCODINGS)
 @pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67"])
 def test_hdr_comes_out_with_the_colours_of_sdr(name, transfer, tmp_path):
