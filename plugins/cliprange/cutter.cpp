@@ -92,6 +92,37 @@ Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first,
   return out;
 }
 
+// All packets of a track, as they are and when they are.
+Result<OutputTrack> whole_track(const Movie& movie, const Track& track) {
+  const auto description = one_description(track, 0, track.samples.count());
+  if (!description) return tl::make_unexpected(description.error());
+  OutputTrack out;
+  out.source = &track;
+  out.timescale = track.timescale;
+  out.description = track.descriptions[*description - 1];
+  out.packets = TrackBuilder(track.timescale);
+  int64_t last = 0;
+  int64_t begin = std::numeric_limits<int64_t>::max();
+  int64_t end = track.media_start;
+  track.samples.each(0, track.samples.count(), [&](uint64_t, const Sample& s) {
+    out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
+    last = s.duration;
+    begin = std::min(begin, s.pts);
+    end = std::max(end, s.pts + s.duration);
+    return true;
+  });
+  out.packets.finish(last);
+  end = track.media_length ? track.media_start + *track.media_length : end;
+  // An edit that begins before the first packet means a pause, and is written as one: FFmpeg would
+  // begin with the packet at once.
+  begin = std::clamp(begin, track.media_start, end);
+  out.delay = static_cast<int64_t>(round_div(Wide{track.delay} * track.timescale, movie.timescale));
+  out.delay += begin - track.media_start;
+  out.media_start = begin - out.packets.first_dts();
+  out.length = end - begin;
+  return out;
+}
+
 class ClipMaker {
  public:
   ClipMaker(std::shared_ptr<const Movie> movie, ByteReader& reader, const Options& options,
@@ -110,7 +141,9 @@ class ClipMaker {
                     "track " + std::to_string(track.id));
     report_.warnings = movie_->notes;
     const Track* video = movie_->video();
-    const auto done = video ? with_video(*video) : sound_only();
+    const auto done = options_.request.mode == Mode::Whole ? whole(video)
+                      : video                              ? with_video(*video)
+                                                           : sound_only();
     if (!done) return tl::make_unexpected(done.error());
     writer_.finish();
     if (writer_.source_end() > movie_->source_size)
@@ -122,6 +155,48 @@ class ClipMaker {
   }
 
  private:
+  // Nothing is cut: a range is not looked at.
+  Result<bool> whole(const Track* video) {
+    report_.mode = Mode::Whole;
+    report_.reason = "as asked";
+    if (video) {
+      const auto range = find_pictures(*movie_, *video, Request{});
+      if (!range) return tl::make_unexpected(range.error());
+      report_.has_pictures = true;
+      report_.start = stream_time(*movie_, *video, range->first_pts);
+      report_.stop = stream_time(*movie_, *video, range->end_pts);
+      report_.frames = report_.frames_copied = range->frames;
+      report_.key_frame = stream_time(*movie_, *video, range->key_pts);
+      report_.lead = range->lead;
+      report_.lead_hidden = range->lead > 0;
+    }
+    for (const Track& track : movie_->tracks) {
+      if (track.kind == TrackKind::Other) {
+        drop(track, "it is neither picture, sound nor text");
+        continue;
+      }
+      if (!track.edit_fault.empty()) return edit_fault(track);
+      if (track.samples.count() == 0) {
+        drop(track, "it is empty");
+        continue;
+      }
+      auto copied = whole_track(*movie_, track);
+      if (!copied) return tl::make_unexpected(copied.error());
+      say(track);
+      writer_.add(std::move(*copied));
+    }
+    if (writer_.tracks().empty())
+      return fail(Fault::WrongType, "There is neither video nor audio in the source.");
+    return true;
+  }
+
+  static tl::unexpected<Error> edit_fault(const Track& track) {
+    return fail(Fault::Unsupported,
+                "The source has an edit list that cannot be cut: " + track.edit_fault +
+                    ". Re-encode or remux the source first.",
+                "track " + std::to_string(track.id));
+  }
+
   Result<bool> with_video(const Track& video) {
     auto wanted = find_pictures(*movie_, video, options_.request);
     if (!wanted) return tl::make_unexpected(wanted.error());
@@ -196,11 +271,7 @@ class ClipMaker {
       drop(track, "it is neither picture, sound nor text");
       return true;
     }
-    if (!track.edit_fault.empty())
-      return fail(Fault::Unsupported,
-                  "The source has an edit list that cannot be cut: " + track.edit_fault +
-                      ". Re-encode or remux the source first.",
-                  "track " + std::to_string(track.id));
+    if (!track.edit_fault.empty()) return edit_fault(track);
     auto copied = copy_track(track, first, end);
     if (!copied) return tl::make_unexpected(copied.error());
     if (!*copied) {
@@ -468,6 +539,8 @@ const char* mode_name(Mode mode) {
       return "smart";
     case Mode::Exact:
       return "exact";
+    case Mode::Whole:
+      return "whole";
     default:
       return "auto";
   }

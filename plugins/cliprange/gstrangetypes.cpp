@@ -10,6 +10,7 @@ GType mode_get_type() {
       {static_cast<gint>(Mode::Edit), "Packets, exact by edit lists", "edit"},
       {static_cast<gint>(Mode::Smart), "Only the ends re-encoded", "smart"},
       {static_cast<gint>(Mode::Exact), "All pictures re-encoded, sound copied", "exact"},
+      {static_cast<gint>(Mode::Whole), "Every packet, nothing cut", "whole"},
       {0, nullptr, nullptr}};
   static const GType type = g_enum_register_static("GstClipsRangeMode", values);
   return type;

@@ -223,6 +223,68 @@ std::optional<ParameterSets> parameter_sets(const NalFormat& format) {
   return sets;
 }
 
+std::optional<AvcPictures> avc_pictures(ByteView sps) {
+  const Bytes raw = unescape(sps);
+  BitReader r(raw, 8);
+  AvcPictures is;
+  is.profile = r.bits(8);
+  r.bits(16);  // constraints and level
+  r.ue();      // id
+  const unsigned with_chroma[] = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135};
+  if (std::find(std::begin(with_chroma), std::end(with_chroma), is.profile) !=
+      std::end(with_chroma)) {
+    is.chroma_format = r.ue();
+    if (is.chroma_format == 3) r.bit();
+    const unsigned luma = r.ue(), chroma = r.ue();
+    is.bit_depth = 8 + std::max(luma, chroma);
+    r.bit();  // lossless transform bypass
+    const int lists = r.bit() ? (is.chroma_format == 3 ? 12 : 8) : 0;
+    for (int i = 0; i < lists; ++i) {
+      if (!r.bit()) continue;
+      unsigned last = 8, next = 8;
+      for (int k = 0; k < (i < 6 ? 16 : 64); ++k) {
+        if (next) {
+          // A signed number: 0, 1, -1, 2, -2, ... The scale wraps at 256.
+          const unsigned code = r.ue();
+          next = (last + (code & 1 ? code / 2 + 1 : 0u - code / 2)) & 255u;
+        }
+        if (next) last = next;
+      }
+    }
+  }
+  r.ue();  // frame numbers
+  const unsigned order = r.ue();
+  if (order == 0) r.ue();
+  if (order == 1) {
+    r.bit();
+    r.ue();
+    r.ue();
+    for (unsigned left = std::min(r.ue(), 255u); left > 0; --left) r.ue();
+  }
+  r.ue();   // reference frames
+  r.bit();  // gaps
+  r.ue();   // width
+  r.ue();   // height
+  is.progressive = r.bit();
+  if (!is.progressive) r.bit();
+  r.bit();
+  if (r.bit())
+    for (int side = 0; side < 4; ++side) r.ue();
+  if (r.bit()) {
+    if (r.bit() && r.bits(8) == 255) r.bits(32);  // pixel aspect
+    if (r.bit()) r.bit();                         // overscan
+    if (r.bit()) {
+      r.bits(4);
+      if (r.bit()) {
+        r.bits(8);
+        is.transfer = r.bits(8);
+      }
+    }
+  }
+  if (r.bad()) return std::nullopt;
+  return is;
+}
+
 std::optional<unsigned> free_avc_id(const ParameterSets& sets) {
   uint32_t taken = 0;
   const auto take = [&](unsigned id) {

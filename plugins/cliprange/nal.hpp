@@ -57,6 +57,16 @@ struct ParameterSets {
 };
 std::optional<ParameterSets> parameter_sets(const NalFormat& format);
 
+// What an H.264 sequence parameter set says of its pictures.
+struct AvcPictures {
+  unsigned profile = 0;
+  unsigned chroma_format = 1;  // 1: 4:2:0
+  unsigned bit_depth = 8;      // the larger of brightness and colour
+  bool progressive = true;
+  unsigned transfer = 2;  // ITU-T H.273; 2: not said
+};
+std::optional<AvcPictures> avc_pictures(ByteView sps);
+
 // A number that no set of H.264 parameters uses as its id, below 32: sequence and picture
 // parameter sets of an encoder can both be given it. Nothing if all are taken.
 std::optional<unsigned> free_avc_id(const ParameterSets& sets);

@@ -7,7 +7,7 @@
 
 namespace clips::cut {
 
-enum class Mode { Copy, Edit, Smart, Exact, Auto };
+enum class Mode { Copy, Edit, Smart, Exact, Auto, Whole };
 enum class Snap { Before, After, Nearest };
 
 struct Request {

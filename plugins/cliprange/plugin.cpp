@@ -3,9 +3,11 @@
 
 #include "config.h"
 #include "gstclipexport.h"
+#include "gsturicleanbin.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
-  return gst_element_register(plugin, "clipexport", GST_RANK_NONE, GST_TYPE_CLIPS_CLIP_EXPORT);
+  return gst_element_register(plugin, "clipexport", GST_RANK_NONE, GST_TYPE_CLIPS_CLIP_EXPORT) &&
+         gst_element_register(plugin, "uricleanbin", GST_RANK_NONE, GST_TYPE_CLIPS_URI_CLEAN_BIN);
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, cliprange,

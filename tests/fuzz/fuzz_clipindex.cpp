@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cliprange/clean.hpp"
 #include "cliprange/cutter.hpp"
 #include "cliprange/mp4index.hpp"
 
@@ -34,8 +35,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The index alone may promise billions of samples of constant size; walking them is only slow.
   for (const Track& track : movie->tracks)
     if (track.samples.count() > 1'000'000) return 0;
+  (void)why_not_clean(*movie, true);
   const auto shared = std::make_shared<const Movie>(std::move(*movie));
-  for (const Mode mode : {Mode::Edit, Mode::Copy}) {
+  for (const Mode mode : {Mode::Edit, Mode::Copy, Mode::Whole}) {
     Options options;
     options.request.mode = mode;
     options.request.start = 40'000'000;

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "clean.hpp"
+
+#include "nal.hpp"
+
+namespace clips::cut {
+
+namespace {
+
+// ITU-T H.273
+bool is_hdr(unsigned transfer) {
+  return transfer == 16 || transfer == 18;
+}
+
+std::string why_not_clean_picture(const Track& track) {
+  if (track.codec != fourcc("avc1")) return "its picture is not H.264";
+  const auto& entry = track.descriptions.front();
+  const auto format = nal_format(track.codec, entry);
+  const auto sets = format ? parameter_sets(*format) : std::nullopt;
+  if (!sets || sets->sps.empty() || sets->pps.empty()) return "its H.264 lacks parameter sets";
+  for (const Bytes& sps : sets->sps) {
+    const auto is = avc_pictures(sps);
+    if (!is) return "its H.264 parameters are not readable";
+    if (is->profile != 66 && is->profile != 77 && is->profile != 100)
+      return "its H.264 profile is none of Baseline, Main and High";
+    if (is->chroma_format != 1 || is->bit_depth != 8) return "its pictures are not 8-bit 4:2:0";
+    if (!is->progressive) return "its pictures may be interlaced";
+    if (is_hdr(is->transfer)) return "its pictures are HDR";
+  }
+  // nclx: primaries, transfer, matrix
+  if (const auto colour = visual_entry_box(entry, fourcc("colr"));
+      colour && colour->size() >= 8 && is_hdr(be16(colour->data() + 6)))
+    return "its pictures are HDR";
+  return {};
+}
+
+// MPEG-4 descriptors (ISO/IEC 14496-1): takes one off the front, with a length of up to four times
+// seven bits.
+std::optional<ByteView> take_descriptor(ByteView& rest, uint8_t tag) {
+  if (rest.size() < 2 || rest[0] != tag) return std::nullopt;
+  rest = rest.subspan(1);
+  size_t length = 0;
+  for (int i = 0; i < 4; ++i) {
+    if (rest.empty()) return std::nullopt;
+    const uint8_t byte = rest[0];
+    rest = rest.subspan(1);
+    length = length << 7 | (byte & 127u);
+    if (!(byte & 128u)) break;
+  }
+  if (length > rest.size()) return std::nullopt;
+  const auto payload = rest.first(length);
+  rest = rest.subspan(length);
+  return payload;
+}
+
+// Whether an audio sample entry (version 0) is that of AAC: Low Complexity, with or without SBR
+// and PS.
+bool is_aac(ByteView entry) {
+  constexpr size_t kHeader = 36;
+  if (entry.size() < kHeader || be16(entry.data() + 16) != 0) return false;
+  ByteView boxes = entry.subspan(kHeader);
+  while (boxes.size() >= 8) {
+    const uint32_t size = be32(boxes.data());
+    if (size < 8 || size > boxes.size()) return false;
+    ByteView box = boxes.subspan(8, size - 8);
+    if (be32(boxes.data() + 4) != fourcc("esds")) {
+      boxes = boxes.subspan(size);
+      continue;
+    }
+    if (box.size() < 4) return false;
+    box = box.subspan(4);
+    const auto stream = take_descriptor(box, 3);
+    // No dependence, URL or clock reference in MP4.
+    if (!stream || stream->size() < 3 || (*stream)[2] & 0xe0u) return false;
+    ByteView rest = stream->subspan(3);
+    const auto decoder = take_descriptor(rest, 4);
+    constexpr size_t kFixed = 13;
+    if (!decoder || decoder->size() < kFixed || (*decoder)[0] != 0x40) return false;
+    rest = decoder->subspan(kFixed);
+    const auto config = take_descriptor(rest, 5);
+    if (!config || config->size() < 2) return false;
+    const unsigned type = (*config)[0] >> 3;
+    return type == 2 || type == 5 || type == 29;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string why_not_clean(const Movie& movie, bool with_sound) {
+  if (movie.container != Container::Mp4) return "it is not an MP4";
+  const Track* picture = nullptr;
+  const Track* sound = nullptr;
+  for (const Track& track : movie.tracks) {
+    if (track.kind == TrackKind::Other) continue;
+    if (!track.edit_fault.empty()) return "of an edit list: " + track.edit_fault;
+    if (track.descriptions.size() != 1) return "its parameters change on the way";
+    if (track.kind == TrackKind::Text) continue;
+    if (track.samples.count() == 0) return "a track is empty";
+    const Track*& one = track.kind == TrackKind::Video ? picture : sound;
+    if (one) return "it has several tracks of a kind";
+    one = &track;
+  }
+  if (!picture) return "it has no picture";
+  if (sound && !with_sound) return "it has sound, which is not wanted";
+  if (sound && (sound->codec != fourcc("mp4a") || !is_aac(sound->descriptions.front())))
+    return "its sound is not AAC";
+  return why_not_clean_picture(*picture);
+}
+
+}  // namespace clips::cut
