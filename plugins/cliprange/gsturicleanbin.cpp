@@ -22,6 +22,7 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
+#include "cutter.hpp"
 #include "gsturireader.hpp"
 #include "mp4index.hpp"
 
@@ -77,9 +78,16 @@ std::string why_decoded(const Settings& settings) {
     return "its index could not be read";
   const auto head = reader.read(0, 16, 4096);
   if (!head || !looks_like_mp4(*head)) return "it is not an MP4";
-  const auto movie = read_mp4(reader);
+  auto movie = read_mp4(reader);
   if (!movie) return "its index could not be read";
-  return why_not_clean(*movie, settings.sound);
+  const std::string reason = why_not_clean(*movie, settings.sound);
+  if (!reason.empty()) return reason;
+  // What cannot be laid out, because the source is cut off, say, must not fail once it streams.
+  Options options;
+  options.request.mode = Mode::Whole;
+  const auto laid_out =
+      make_clip(std::make_shared<const Movie>(std::move(*movie)), reader, options, nullptr);
+  return laid_out ? "" : "it is damaged";
 }
 
 void expose(GstElement* self, GstPad* inner, const char* name) {

@@ -137,8 +137,11 @@ def test_bad_input_is_an_error_and_makes_no_file(tmp_path):
         bad = tmp_path / f"{name}.mp4"
         if content is not None:
             bad.write_bytes(content)
-        with pytest.raises(Failed, match="ERROR"):
-            run("normalize", bad, tmp_path / "out.mp4")
+        # gst-launch-1.0 1.22 may wait for ever after an error that comes before its main loop runs
+        done = subprocess.run(
+            ["gst-clips", "run", "normalize", f"input={bad}", f"output={tmp_path / 'out.mp4'}"],
+            capture_output=True, timeout=TIMEOUT, check=False)
+        assert done.returncode in (3, 4), (name, done)
         assert not [f for f in os.listdir(tmp_path) if f.startswith((".", "out"))], name
 
 
