@@ -232,16 +232,15 @@ static void gst_clips_uri_clean_bin_get_property(GObject* object, guint id, GVal
                                                  GParamSpec* pspec) {
   Private& p = priv(object);
   const MutexLock lock(p.mutex);
-  const Settings& s = p.settings;
   switch (id) {
     case kUri:
-      g_value_set_string(value, s.uri.empty() ? nullptr : s.uri.c_str());
+      g_value_set_string(value, p.settings.uri.empty() ? nullptr : p.settings.uri.c_str());
       break;
     case kSound:
-      g_value_set_boolean(value, s.sound);
+      g_value_set_boolean(value, p.settings.sound);
       break;
     case kConversion:
-      g_value_set_boxed(value, s.conversion.get());
+      g_value_set_boxed(value, p.settings.conversion.get());
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
