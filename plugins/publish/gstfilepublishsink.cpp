@@ -45,7 +45,9 @@
 #include "common/instance.hpp"
 #include "common/local_path.hpp"
 #include "common/name_template.hpp"
+#include "common/next_file.hpp"
 #include "common/thread_annotations.hpp"
+#include "common/uri_handler.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(file_publish_sink_debug);
 #define GST_CAT_DEFAULT file_publish_sink_debug
@@ -59,7 +61,7 @@ enum class Digest { none, sha256 };
 
 struct Settings {
   std::string location;
-  GstClipsPublishNextFile next_file = GST_CLIPS_PUBLISH_NEXT_FILE_NEVER;
+  clips::NextFile next_file = clips::NextFile::never;
   Digest digest = Digest::none;
   bool post_messages = true;
 };
@@ -94,6 +96,11 @@ GType digest_type() {
   return type;
 }
 
+gchar* uri_get_uri(GstURIHandler* self);
+gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error);
+constexpr const gchar* protocols[] = {"file", nullptr};
+constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, uri_get_uri, uri_set_uri};
+
 std::string directory_of(const std::string& path) {
   const clips::GString_ name(g_path_get_dirname(path.c_str()));
   return name.get();
@@ -102,11 +109,8 @@ std::string directory_of(const std::string& path) {
 }  // namespace
 
 GType gst_clips_publish_next_file_get_type() {
-  static const GEnumValue values[] = {
-      {GST_CLIPS_PUBLISH_NEXT_FILE_NEVER, "One file for the whole stream", "never"},
-      {GST_CLIPS_PUBLISH_NEXT_FILE_BUFFER, "A file for each buffer", "buffer"},
-      {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("GstClipsPublishNextFile", values);
+  static const GType type = clips::register_next_file(
+      "GstClipsPublishNextFile", "One file for the whole stream", "A file for each buffer");
   return type;
 }
 
@@ -115,13 +119,12 @@ struct _GstClipsFilePublishSink {
 };
 using GstClipsFilePublishSinkPrivate = Private;
 
-static void gst_clips_file_publish_sink_uri_handler_init(gpointer iface, gpointer data);
-
 #define gst_clips_file_publish_sink_parent_class parent_class
-G_DEFINE_FINAL_TYPE_WITH_CODE(
-    GstClipsFilePublishSink, gst_clips_file_publish_sink, GST_TYPE_BASE_SINK,
-    G_ADD_PRIVATE(GstClipsFilePublishSink)
-        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, gst_clips_file_publish_sink_uri_handler_init))
+G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsFilePublishSink, gst_clips_file_publish_sink,
+                              GST_TYPE_BASE_SINK,
+                              G_ADD_PRIVATE(GstClipsFilePublishSink)
+                                  G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
+                                                        clips::init_uri_handler<uri_handler>))
 
 namespace {
 
@@ -291,14 +294,14 @@ bool open(GstElement* self) {
       p.state.settings = p.settings;
     }
     const auto& settings = p.state.settings;
-    p.many = settings.next_file == GST_CLIPS_PUBLISH_NEXT_FILE_BUFFER;
+    p.many = settings.next_file == clips::NextFile::buffer;
     p.position = 0;
     if (settings.location.empty()) {
       GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS, ("No file name: set the property \"location\"."),
                         (nullptr));
       return false;
     }
-    if (settings.next_file == GST_CLIPS_PUBLISH_NEXT_FILE_BUFFER) {
+    if (settings.next_file == clips::NextFile::buffer) {
       auto parsed = clips::NameTemplate::parse(settings.location);
       if (!parsed) {
         GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
@@ -449,7 +452,7 @@ void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspe
         break;
       }
       case prop_next_file:
-        p.settings.next_file = static_cast<GstClipsPublishNextFile>(g_value_get_enum(value));
+        p.settings.next_file = static_cast<clips::NextFile>(g_value_get_enum(value));
         break;
       case prop_digest:
         p.settings.digest = static_cast<Digest>(g_value_get_enum(value));
@@ -473,7 +476,7 @@ void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
                            p.settings.location.empty() ? nullptr : p.settings.location.c_str());
         break;
       case prop_next_file:
-        g_value_set_enum(value, p.settings.next_file);
+        g_value_set_enum(value, static_cast<int>(p.settings.next_file));
         break;
       case prop_digest:
         g_value_set_enum(value, static_cast<int>(p.settings.digest));
@@ -493,15 +496,6 @@ void finalize(GObject* self) {
 }
 
 // URI handler
-
-GstURIType uri_get_type(GType) {
-  return GST_URI_SINK;
-}
-
-const gchar* const* uri_get_protocols(GType) {
-  static const gchar* protocols[] = {"file", nullptr};
-  return protocols;
-}
 
 gchar* uri_get_uri(GstURIHandler* self) {
   auto& p = priv(self);
@@ -523,14 +517,6 @@ gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error) {
 }
 
 }  // namespace
-
-static void gst_clips_file_publish_sink_uri_handler_init(gpointer iface, gpointer) {
-  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get_uri;
-  handler->set_uri = uri_set_uri;
-}
 
 static void gst_clips_file_publish_sink_init(GstClipsFilePublishSink* self) {
   clips::construct_private<Private>(gst_clips_file_publish_sink_get_instance_private(self));
@@ -557,10 +543,9 @@ static void gst_clips_file_publish_sink_class_init(GstClipsFilePublishSinkClass*
                           "The file's path; with next-file=buffer a template with the tokens "
                           "{index}, {index:05} and {pts} (nanoseconds).",
                           nullptr, flags));
-  g_object_class_install_property(
-      object_class, prop_next_file,
-      g_param_spec_enum("next-file", "Next file", "When the sink goes on to a new file.",
-                        GST_CLIPS_TYPE_PUBLISH_NEXT_FILE, defaults.next_file, flags));
+  clips::install_next_file_property(object_class, prop_next_file,
+                                    gst_clips_publish_next_file_get_type(),
+                                    "When the sink goes on to a new file.");
   g_object_class_install_property(
       object_class, prop_digest,
       g_param_spec_enum("digest", "Digest",
@@ -586,6 +571,5 @@ static void gst_clips_file_publish_sink_class_init(GstClipsFilePublishSinkClass*
   sink_class->event = event;
   sink_class->wait_event = wait_event;
   sink_class->query = query;
-  gst_type_mark_as_plugin_api(GST_CLIPS_TYPE_PUBLISH_NEXT_FILE, static_cast<GstPluginAPIFlags>(0));
   gst_type_mark_as_plugin_api(digest_type(), static_cast<GstPluginAPIFlags>(0));
 }

@@ -37,7 +37,9 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/local_path.hpp"
+#include "common/next_file.hpp"
 #include "common/thread_annotations.hpp"
+#include "common/uri_handler.hpp"
 #include "gstfdpublishsink.h"
 #include "gstfilepublishsink.h"
 
@@ -48,7 +50,7 @@ namespace {
 
 struct Settings {
   std::string uri;
-  GstClipsPublishNextFile next_file = GST_CLIPS_PUBLISH_NEXT_FILE_NEVER;
+  clips::NextFile next_file = clips::NextFile::never;
 };
 
 struct Private {
@@ -62,6 +64,10 @@ enum Property { prop_0, prop_uri, prop_next_file };
 enum Signal { signal_sink_setup, n_signals };
 guint signals[n_signals];
 
+constexpr const gchar* protocols[] = {"file", "fd", "s3", nullptr};
+constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
+                                        clips::set_uri_property};
+
 }  // namespace
 
 struct _GstClipsUriSinkBin {
@@ -69,13 +75,11 @@ struct _GstClipsUriSinkBin {
 };
 using GstClipsUriSinkBinPrivate = Private;
 
-static void gst_clips_uri_sink_bin_uri_handler_init(gpointer iface, gpointer data);
-
 #define gst_clips_uri_sink_bin_parent_class parent_class
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsUriSinkBin, gst_clips_uri_sink_bin, GST_TYPE_BIN,
                               G_ADD_PRIVATE(GstClipsUriSinkBin)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        gst_clips_uri_sink_bin_uri_handler_init))
+                                                        clips::init_uri_handler<uri_handler>))
 
 namespace {
 
@@ -107,7 +111,7 @@ GstElement* make_fd_sink(gpointer self, const Settings& settings) {
                       (nullptr));
     return nullptr;
   }
-  if (settings.next_file != GST_CLIPS_PUBLISH_NEXT_FILE_NEVER) {
+  if (settings.next_file != clips::NextFile::never) {
     GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
                       ("A descriptor holds one stream: next-file=buffer needs a path or an s3:// "
                        "URI."),
@@ -140,9 +144,8 @@ GstElement* make_s3_sink(gpointer self, const Settings& settings) {
     return nullptr;
   }
   g_object_set(sink, "location", settings.uri.c_str(), nullptr);
-  gst_util_set_object_arg(
-      G_OBJECT(sink), "next-file",
-      settings.next_file == GST_CLIPS_PUBLISH_NEXT_FILE_BUFFER ? "buffer" : "never");
+  gst_util_set_object_arg(G_OBJECT(sink), "next-file",
+                          settings.next_file == clips::NextFile::buffer ? "buffer" : "never");
   return sink;
 }
 
@@ -160,7 +163,8 @@ GstElement* make_file_sink(gpointer self, const Settings& settings, const std::s
     path = name.get();
   }
   auto* sink = GST_ELEMENT(g_object_new(GST_CLIPS_TYPE_FILE_PUBLISH_SINK, nullptr));
-  g_object_set(sink, "location", path.c_str(), "next-file", settings.next_file, nullptr);
+  g_object_set(sink, "location", path.c_str(), "next-file", static_cast<int>(settings.next_file),
+               nullptr);
   return sink;
 }
 
@@ -234,7 +238,7 @@ void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspe
         break;
       }
       case prop_next_file:
-        p.settings.next_file = static_cast<GstClipsPublishNextFile>(g_value_get_enum(value));
+        p.settings.next_file = static_cast<clips::NextFile>(g_value_get_enum(value));
         break;
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(self, id, pspec);
@@ -251,7 +255,7 @@ void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
         g_value_set_string(value, p.settings.uri.empty() ? nullptr : p.settings.uri.c_str());
         break;
       case prop_next_file:
-        g_value_set_enum(value, p.settings.next_file);
+        g_value_set_enum(value, static_cast<int>(p.settings.next_file));
         break;
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(self, id, pspec);
@@ -264,37 +268,7 @@ void finalize(GObject* self) {
   G_OBJECT_CLASS(parent_class)->finalize(self);
 }
 
-// URI handler
-
-GstURIType uri_get_type(GType) {
-  return GST_URI_SINK;
-}
-
-const gchar* const* uri_get_protocols(GType) {
-  static const gchar* protocols[] = {"file", "fd", "s3", nullptr};
-  return protocols;
-}
-
-gchar* uri_get_uri(GstURIHandler* self) {
-  gchar* uri = nullptr;
-  g_object_get(self, "uri", &uri, nullptr);
-  return uri;
-}
-
-gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError**) {
-  g_object_set(self, "uri", uri, nullptr);
-  return TRUE;
-}
-
 }  // namespace
-
-static void gst_clips_uri_sink_bin_uri_handler_init(gpointer iface, gpointer) {
-  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get_uri;
-  handler->set_uri = uri_set_uri;
-}
 
 static void gst_clips_uri_sink_bin_init(GstClipsUriSinkBin* self) {
   auto* p = clips::construct_private<Private>(gst_clips_uri_sink_bin_get_instance_private(self));
@@ -313,7 +287,6 @@ static void gst_clips_uri_sink_bin_class_init(GstClipsUriSinkBinClass* klass) {
   object_class->finalize = finalize;
   element_class->change_state = change_state;
 
-  const Settings defaults;
   constexpr auto flags = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                   GST_PARAM_MUTABLE_READY);
   g_object_class_install_property(
@@ -323,10 +296,9 @@ static void gst_clips_uri_sink_bin_class_init(GstClipsUriSinkBinClass* klass) {
                           "next-file=buffer a template with the tokens {index}, {index:05} and "
                           "{pts} (nanoseconds). Taken up on the way to PAUSED.",
                           nullptr, flags));
-  g_object_class_install_property(
-      object_class, prop_next_file,
-      g_param_spec_enum("next-file", "Next file", "When the sink goes on to a new file or object.",
-                        GST_CLIPS_TYPE_PUBLISH_NEXT_FILE, defaults.next_file, flags));
+  clips::install_next_file_property(object_class, prop_next_file,
+                                    gst_clips_publish_next_file_get_type(),
+                                    "When the sink goes on to a new file or object.");
 
   // Emitted with the sink on the way to PAUSED, before it starts: set its own properties here.
   signals[signal_sink_setup] =
@@ -340,5 +312,4 @@ static void gst_clips_uri_sink_bin_class_init(GstClipsUriSinkBinClass* klass) {
   static GstStaticPadTemplate sink_template =
       GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
   gst_element_class_add_static_pad_template(element_class, &sink_template);
-  gst_type_mark_as_plugin_api(GST_CLIPS_TYPE_PUBLISH_NEXT_FILE, static_cast<GstPluginAPIFlags>(0));
 }

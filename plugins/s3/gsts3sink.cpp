@@ -46,7 +46,9 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/name_template.hpp"
+#include "common/next_file.hpp"
 #include "common/thread_annotations.hpp"
+#include "common/uri_handler.hpp"
 #include "gsts3common.h"
 #include "object_headers.hpp"
 #include "object_queue.hpp"
@@ -58,8 +60,8 @@ GST_DEBUG_CATEGORY_STATIC(s3_sink_debug);
 namespace {
 
 using namespace clips::s3;
+using clips::NextFile;
 
-enum class NextFile { never, buffer };
 enum class OnError { abort, complete, keep };
 
 // How long a stop waits for the store to take an upload back. What takes longer goes on behind it.
@@ -167,13 +169,15 @@ GType on_error_type() {
 }
 
 GType next_file_type() {
-  static const GEnumValue values[] = {
-      enum_value(NextFile::never, "One object for the whole stream", "never"),
-      enum_value(NextFile::buffer, "An object for each buffer", "buffer"),
-      {0, nullptr, nullptr}};
-  static const GType type = g_enum_register_static("GstClipsS3SinkNextFile", values);
+  static const GType type = clips::register_next_file(
+      "GstClipsS3SinkNextFile", "One object for the whole stream", "An object for each buffer");
   return type;
 }
+
+gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error);
+constexpr const gchar* protocols[] = {"s3", nullptr};
+constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
+                                        uri_set_uri};
 
 std::string unquoted(const std::string& etag) {
   return etag.size() >= 2 && etag.front() == '"' && etag.back() == '"'
@@ -188,13 +192,11 @@ struct _GstClipsS3Sink {
 };
 using GstClipsS3SinkPrivate = Private;
 
-static void gst_clips_s3_sink_uri_handler_init(gpointer iface, gpointer data);
-
 #define gst_clips_s3_sink_parent_class parent_class
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsS3Sink, gst_clips_s3_sink, GST_TYPE_BASE_SINK,
                               G_ADD_PRIVATE(GstClipsS3Sink)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        gst_clips_s3_sink_uri_handler_init))
+                                                        clips::init_uri_handler<uri_handler>))
 
 namespace {
 
@@ -917,23 +919,6 @@ void finalize(GObject* self) {
   G_OBJECT_CLASS(parent_class)->finalize(self);
 }
 
-// URI handler
-
-GstURIType uri_get_type(GType) {
-  return GST_URI_SINK;
-}
-
-const gchar* const* uri_get_protocols(GType) {
-  static const gchar* protocols[] = {"s3", nullptr};
-  return protocols;
-}
-
-gchar* uri_get_uri(GstURIHandler* self) {
-  gchar* uri = nullptr;
-  g_object_get(self, "uri", &uri, nullptr);
-  return uri;
-}
-
 gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error) {
   auto& p = priv(self);
   const clips::MutexLock lock(p.mutex);
@@ -1010,8 +995,8 @@ void install_properties(GObjectClass* klass) {
   enumeration(prop_on_error, "on-error", "On error",
               "What becomes of an upload whose stream ends without EOS or after an error.",
               on_error_type(), static_cast<int>(defaults.on_error));
-  enumeration(prop_next_file, "next-file", "Next file", "When the sink goes on to a new object.",
-              next_file_type(), static_cast<int>(defaults.next_file));
+  clips::install_next_file_property(klass, prop_next_file, next_file_type(),
+                                    "When the sink goes on to a new object.");
   g_object_class_install_property(
       klass, prop_stats,
       g_param_spec_boxed("stats", "Statistics",
@@ -1023,14 +1008,6 @@ void install_properties(GObjectClass* klass) {
 }
 
 }  // namespace
-
-static void gst_clips_s3_sink_uri_handler_init(gpointer iface, gpointer) {
-  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
-  handler->get_type = uri_get_type;
-  handler->get_protocols = uri_get_protocols;
-  handler->get_uri = uri_get_uri;
-  handler->set_uri = uri_set_uri;
-}
 
 static void gst_clips_s3_sink_init(GstClipsS3Sink* self) {
   clips::construct_private<Private>(gst_clips_s3_sink_get_instance_private(self));

@@ -42,6 +42,7 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
+#include "common/uri_handler.hpp"
 #include "gsts3common.h"
 #include "reader.hpp"
 
@@ -90,6 +91,10 @@ struct Private {
   std::shared_ptr<Session> session CLIPS_GUARDED_BY(mutex);
 };
 
+gboolean set_uri(GstURIHandler* handler, const gchar* uri, GError** error);
+constexpr const gchar* protocols[] = {"s3", nullptr};
+constexpr UriHandler uri_handler{GST_URI_SRC, protocols, uri_of_property, set_uri};
+
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
@@ -100,13 +105,11 @@ struct _GstClipsS3Src {
 };
 using GstClipsS3SrcPrivate = Private;
 
-static void gst_clips_s3_src_uri_handler_init(gpointer iface, gpointer data);
-
 #define gst_clips_s3_src_parent_class parent_class
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsS3Src, gst_clips_s3_src, GST_TYPE_BASE_SRC,
                               G_ADD_PRIVATE(GstClipsS3Src)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        gst_clips_s3_src_uri_handler_init))
+                                                        init_uri_handler<uri_handler>))
 
 namespace {
 
@@ -143,6 +146,19 @@ s3::Result<s3::ObjectInfo> open_object(gpointer self, Session& session) {
                              gst_message_new_duration_changed(GST_OBJECT_CAST(self)));
   }
   return info;
+}
+
+gboolean set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {
+  return guard(handler, gboolean{FALSE}, [&]() -> gboolean {
+    Private& p = priv(handler);
+    MutexLock lock(p.mutex);
+    if (p.session) {
+      g_set_error_literal(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                          "The URI can only be set while the element is stopped.");
+      return FALSE;
+    }
+    return p.settings.location.set_uri(uri, error);
+  });
 }
 
 GstStructure* stats_of(gpointer self) {
@@ -373,45 +389,6 @@ static GstFlowReturn gst_clips_s3_src_create(GstBaseSrc* base, guint64 offset, g
     if (!*out) *out = buffer.release();
     return GST_FLOW_OK;
   });
-}
-
-static GstURIType gst_clips_s3_src_uri_type(GType) {
-  return GST_URI_SRC;
-}
-
-static const gchar* const* gst_clips_s3_src_uri_protocols(GType) {
-  static const gchar* const protocols[] = {"s3", nullptr};
-  return protocols;
-}
-
-static gchar* gst_clips_s3_src_get_uri(GstURIHandler* handler) {
-  return guard(handler, static_cast<gchar*>(nullptr), [&]() -> gchar* {
-    Private& p = priv(handler);
-    MutexLock lock(p.mutex);
-    const std::string uri = p.settings.location.uri();
-    return uri.empty() ? nullptr : g_strdup(uri.c_str());
-  });
-}
-
-static gboolean gst_clips_s3_src_set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {
-  return guard(handler, gboolean{FALSE}, [&]() -> gboolean {
-    Private& p = priv(handler);
-    MutexLock lock(p.mutex);
-    if (p.session) {
-      g_set_error_literal(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
-                          "The URI can only be set while the element is stopped.");
-      return FALSE;
-    }
-    return p.settings.location.set_uri(uri, error);
-  });
-}
-
-static void gst_clips_s3_src_uri_handler_init(gpointer iface, gpointer) {
-  auto* handler = static_cast<GstURIHandlerInterface*>(iface);
-  handler->get_type = gst_clips_s3_src_uri_type;
-  handler->get_protocols = gst_clips_s3_src_uri_protocols;
-  handler->get_uri = gst_clips_s3_src_get_uri;
-  handler->set_uri = gst_clips_s3_src_set_uri;
 }
 
 static void gst_clips_s3_src_class_init(GstClipsS3SrcClass* klass) {
