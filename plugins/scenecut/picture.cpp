@@ -5,12 +5,11 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <type_traits>
 
 #include "simd.hpp"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
+#ifdef CLIPS_SSE2
+#include <immintrin.h>
 #endif
 
 namespace clips::scenecut {
@@ -130,11 +129,76 @@ CLIPS_SIMD void normalise_row(const std::int16_t* values, const Row& counts, con
   }
 }
 
-// For every block of `b` the least sum of absolute differences to `a` over all shifts.
-void search(const Picture& a, const Picture& b, std::array<std::int32_t, Picture::kBlocks>& best) {
-#if defined(__SSE2__)
-  // psadbw sums differences over eight pixels, which is the width of a block: one register holds
-  // two blocks. The sums stay below 2^15, so the minimum of 16-bit lanes does.
+// A histogram with bins of `width` values, each pixel shared by the two bins whose middles are
+// nearest: weights of `width` a pixel.
+template <int width, std::size_t pixels>
+void count_shared(const std::array<std::uint8_t, pixels>& plane, std::uint16_t* bins) {
+  // Two tables: a pixel like its neighbour does not have to wait for its count.
+  std::array<std::uint16_t, 256> even{}, odd{};
+  for (std::size_t i = 0; i < pixels; i += 2) {
+    ++even[plane[i]];
+    ++odd[plane[i + 1]];
+  }
+  constexpr int last = 256 / width - 1;
+  std::fill_n(bins, last + 1, std::uint16_t{0});
+  for (int value = 0; value < 256; ++value) {
+    const auto at = static_cast<std::size_t>(value);
+    const int count = even[at] + odd[at];
+    const int shifted = value + width / 2;
+    const int bin = shifted / width;
+    const int part = bin > last ? 0 : shifted % width;
+    const int above = std::min(bin, last);
+    const int below = std::max(above - 1, 0);
+    bins[above] = static_cast<std::uint16_t>(bins[above] + count * part);
+    bins[below] = static_cast<std::uint16_t>(bins[below] + count * (width - part));
+  }
+}
+
+using BlockSums = std::array<std::int32_t, Picture::kBlocks>;
+
+// For every block of `b` the least sum of absolute differences to `a` over all shifts. psadbw sums
+// differences over eight pixels, which is the width of a block, so that a register holds two or
+// four blocks; the sums stay below 2^15, so the minimum of 16-bit lanes does.
+#ifdef CLIPS_AVX2
+CLIPS_AVX2 void search_avx2(const Picture& a, const Picture& b, BlockSums& best) {
+  constexpr int kRegisters = kW / 32;
+  __m256i least[Picture::kBlockRows][kRegisters];
+  for (auto& row : least)
+    for (auto& blocks : row) blocks = _mm256_set1_epi64x(0x7fff);
+  for (int by = 0; by < Picture::kBlockRows; ++by) {
+    __m256i to[kBh][kRegisters];
+    for (int y = 0; y < kBh; ++y)
+      for (int r = 0; r < kRegisters; ++r)
+        to[y][r] = _mm256_loadu_si256(
+            reinterpret_cast<const __m256i*>(b.image.y.data() + (by * kBh + y) * kW + 32 * r));
+    for (int dy = 0; dy <= 2 * Picture::kSearchY; ++dy) {
+      for (int dx = 0; dx <= 2 * Picture::kSearchX; ++dx) {
+        const std::uint8_t* from = a.padded.data() + (by * kBh + dy) * kPw + dx;
+        for (int r = 0; r < kRegisters; ++r) {
+          __m256i sum = _mm256_setzero_si256();
+          for (int y = 0; y < kBh; ++y)
+            sum = _mm256_add_epi64(
+                sum, _mm256_sad_epu8(_mm256_loadu_si256(
+                                         reinterpret_cast<const __m256i*>(from + y * kPw + 32 * r)),
+                                     to[y][r]));
+          least[by][r] = _mm256_min_epi16(least[by][r], sum);
+        }
+      }
+    }
+  }
+  for (int by = 0; by < Picture::kBlockRows; ++by) {
+    alignas(32) std::array<std::int64_t, Picture::kBlockColumns> row;
+    for (int r = 0; r < kRegisters; ++r)
+      _mm256_store_si256(reinterpret_cast<__m256i*>(row.data() + 4 * r), least[by][r]);
+    for (int bx = 0; bx < Picture::kBlockColumns; ++bx)
+      best[static_cast<std::size_t>(by * Picture::kBlockColumns + bx)] =
+          static_cast<std::int32_t>(row[static_cast<std::size_t>(bx)]);
+  }
+}
+#endif
+
+#ifdef CLIPS_SSE2
+void search_baseline(const Picture& a, const Picture& b, BlockSums& best) {
   constexpr int kPairs = Picture::kBlockColumns / 2;
   __m128i least[Picture::kBlockRows][kPairs];
   for (auto& row : least)
@@ -167,7 +231,9 @@ void search(const Picture& a, const Picture& b, std::array<std::int32_t, Picture
       best[at + 1] = _mm_extract_epi16(least[y][p], 4);
     }
   }
+}
 #else
+void search_baseline(const Picture& a, const Picture& b, BlockSums& best) {
   best.fill(0x7fff);
   for (int dy = 0; dy <= 2 * Picture::kSearchY; ++dy) {
     for (int dx = 0; dx <= 2 * Picture::kSearchX; ++dx) {
@@ -191,7 +257,15 @@ void search(const Picture& a, const Picture& b, std::array<std::int32_t, Picture
       }
     }
   }
+}
 #endif
+
+void search(const Picture& a, const Picture& b, BlockSums& best) {
+#ifdef CLIPS_AVX2
+  static const bool wide = __builtin_cpu_supports("avx2");
+  if (wide) return search_avx2(a, b, best);
+#endif
+  search_baseline(a, b, best);
 }
 
 }  // namespace
@@ -279,31 +353,14 @@ Picture::Picture(const Thumbnail& thumbnail) : image(thumbnail) {
   sum_squares(centred, energy);
   sum_squares(structure, structure_energy);
 
-  luma_histogram.fill(0);
-  chroma_histogram.fill(0);
-  const auto share = []<int width>(std::integral_constant<int, width>, std::uint16_t* bins,
-                                   int value) {
-    constexpr int last = 256 / width - 1;
-    const int shifted = value + width / 2;
-    int bin = shifted / width;
-    int part = shifted % width;
-    if (bin > last) {
-      bin = last;
-      part = 0;
-    }
-    bins[bin] = static_cast<std::uint16_t>(bins[bin] + part);
-    const int below = bin ? bin - 1 : 0;
-    bins[below] = static_cast<std::uint16_t>(bins[below] + width - part);
-  };
-  for (int i = 0; i < kW * kH; ++i)
-    share(std::integral_constant<int, 8>{}, luma_histogram.data(), y[i]);
+  count_shared<8>(image.y, luma_histogram.data());
+  count_shared<16>(image.u, chroma_histogram.data());
+  count_shared<16>(image.v, chroma_histogram.data() + 16);
   std::int32_t chroma_sum[2] = {};
   std::int32_t chroma_squares = 0;
   for (std::size_t i = 0; i < image.u.size(); ++i) {
     const int u = image.u[i];
     const int v = image.v[i];
-    share(std::integral_constant<int, 16>{}, chroma_histogram.data(), u);
-    share(std::integral_constant<int, 16>{}, chroma_histogram.data() + 16, v);
     chroma_sum[0] += u;
     chroma_sum[1] += v;
     chroma_squares += u * u + v * v;
@@ -373,7 +430,7 @@ float shifted_structure_distance(const Picture& a, const Picture& b) {
 }
 
 BlockMatch match_blocks(const Picture& a, const Picture& b) {
-  std::array<std::int32_t, Picture::kBlocks> best;
+  BlockSums best;
   search(a, b, best);
   std::int32_t residual = 0;
   std::int32_t texture = 0;

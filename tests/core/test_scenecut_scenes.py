@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import numpy
 import pytest
 
 ROOT = pathlib.Path(os.environ['CLIPS_SOURCE_ROOT'])
@@ -87,6 +88,33 @@ def test_transitions_are_found_with_their_ends_and_kind(judge, difficulty, kind)
     errors = sorted(e for pair in ends for e in pair)
     assert errors[len(errors) // 2] <= 3
     assert errors[-1] <= 8
+
+
+def probe(tool, verb, data):
+    return subprocess.run([tool, *verb], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+# Vector instructions of the processor at hand against the same code as plain C++.
+def test_vector_code_gives_the_same_bits_as_plain_code():
+    plain = PROBE.with_name('scenecut-plain-probe')
+    random = numpy.random.RandomState(1)
+    for layout, width, height in (('I420', 322, 181), ('NV12', 1280, 720), ('P010_10LE', 200, 90),
+                                  ('YUY2', 641, 77), ('RGB', 33, 50), ('GRAY16_BE', 3000, 21)):
+        bytes_a_picture = 8 * width * (height + 1)
+        pictures = random.bytes(bytes_a_picture)
+        verb = ['thumbnails', layout, str(width), str(height)]
+        thumbnails = probe(PROBE, verb, pictures)
+        assert len(thumbnails) >= media.FRAME_BYTES
+        assert thumbnails == probe(plain, verb, pictures), layout
+    frames = [f for name in ('plain_cuts', 'camera_shake', 'dissolves', 'strobes')
+              for f in scenes.make(name, 4)[0]]
+    height, width = frames[0].shape[:2]
+    thumbnails = probe(PROBE, ['thumbnails', 'RGB', str(width), str(height)],
+                       b''.join(f.tobytes() for f in frames))
+    for verb in (['cut-candidates'], ['gradual-candidates'], ['detect', '0.1']):
+        found = probe(PROBE, verb, thumbnails)
+        assert len(found) > 100
+        assert found == probe(plain, verb, thumbnails), verb
 
 
 # The labelled real videos are not part of the project; where they are, they are the tuning set.
