@@ -293,13 +293,16 @@ class Client::Core : public std::enable_shared_from_this<Core> {
     return stats_;
   }
 
+  bool is_hashed() const {
+    return config_.payload_signing == PayloadSigning::always ||
+           (config_.payload_signing == PayloadSigning::automatic && !home_.endpoint.tls);
+  }
+
   std::string payload_hash(const Body& body) const {
     static const std::string empty = sha256_hex(std::string_view());
     if (body.size() == 0) return empty;
-    const bool hashed =
-        config_.payload_signing == PayloadSigning::always ||
-        (config_.payload_signing == PayloadSigning::automatic && !home_.endpoint.tls);
-    return hashed ? sha256_hex(body) : std::string(kUnsignedPayload);
+    if (!is_hashed()) return std::string(kUnsignedPayload);
+    return body.sha256.empty() ? sha256_hex(body) : body.sha256;
   }
 
   Spec object_spec(std::string method, const ObjectName& object, Headers headers = {}) const {
@@ -981,6 +984,9 @@ void Client::cancel(CallId call) {
 }
 void Client::cancel_all() {
   core_->cancel_all();
+}
+void Client::hash(Body& body) const {
+  if (core_->is_hashed()) body.sha256 = sha256_hex(body);
 }
 ClientStats Client::stats() const {
   return core_->stats();

@@ -32,6 +32,7 @@ std::string_view find_header(const Headers& headers, std::string_view name);
 struct Body {
   std::vector<std::span<const std::byte>> pieces;
   std::shared_ptr<const void> owner;
+  std::string sha256;  // hexadecimal; empty while nobody needed it, see Client::hash()
 
   std::uint64_t size() const;
   static Body of(std::string text);
@@ -113,6 +114,10 @@ class Client {
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  // Computes what the signature needs of a body, if anything. For whoever has a thread with time
+  // for it: else the call does, which may come from the I/O thread.
+  void hash(Body& body) const;
 
   // `headers` are sent as given: Content-Type, Cache-Control, x-amz-*, If-None-Match, …
   CallId put_object(const ObjectName& object, Headers headers, Body body, Completion<Stored> done);

@@ -8,7 +8,7 @@
  * neither an object nor an upload.
  *
  * Parts go in parallel while the stream is written; a short stream is one request. Memory stays at
- * about (`max-inflight` + 1) x `part-size`.
+ * about (`max-inflight` + 2) x `part-size`.
  *
  * Muxers may go back: into the first part until the end, and into the part that is being filled
  * (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux writes

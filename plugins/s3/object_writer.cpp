@@ -96,28 +96,41 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
   Core(Store* store, Options options, std::function<void(const PartDone&)> part_done)
       : store_(store), options_(std::move(options)), part_done_(std::move(part_done)) {}
 
-  // Ready once there is room to fill one part more; an error once the upload has failed.
-  tl::expected<Wait, Error> wait_for_room() CLIPS_EXCLUDES(mutex_) {
+  // Ready once there is room to go on with a part (`ahead`: to begin with one, which does not wait
+  // for a transfer to end); an error once the upload has failed.
+  tl::expected<Wait, Error> wait_for_room(bool ahead) CLIPS_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
-    // The part that is being filled is one of them: memory for one more would be filled in vain, it
-    // takes a few milliseconds where the source is fast. But one is always filled while one is
-    // sent.
+    // But for what is written ahead the part that is being filled is one of them. But one is always
+    // filled while one is sent.
     const std::size_t most = std::max(options_.max_inflight, 2U);
-    while (!failure_ && !interrupted_ && queue_.size() + in_flight_ >= most) changed_.wait(mutex_);
+    while (!ahead && !failure_ && !interrupted_ && queue_.size() + in_flight_ >= most)
+      changed_.wait(mutex_);
     if (failure_) return tl::unexpected(*failure_);
     return interrupted_ ? Wait::interrupted : Wait::ready;
   }
 
-  void submit(WriteModel::Part part) CLIPS_EXCLUDES(mutex_) {
-    Job job = make_job(std::move(part));
+  // A part with what can be computed of it without the lock, on the writer's thread.
+  struct Job {
+    int number;
+    Body body;
+    std::string checksum;
+  };
+
+  Job make_job(const Store& store, WriteModel::Part part) const {
+    Job job{part.number, {}, checksum_of(options_.checksum, part.pieces)};
+    job.body.pieces = std::move(part.pieces);
+    job.body.owner = std::move(part.owner);
+    store.prepare(job.body);
+    return job;
+  }
+
+  void submit(Job job) CLIPS_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     queue_.push_back(std::move(job));
     pump();
   }
 
-  void submit_last(std::vector<WriteModel::Part> parts) CLIPS_EXCLUDES(mutex_) {
-    std::vector<Job> jobs;
-    for (auto& part : parts) jobs.push_back(make_job(std::move(part)));
+  void submit_last(std::vector<Job> jobs) CLIPS_EXCLUDES(mutex_) {
     const MutexLock lock(mutex_);
     std::move(jobs.begin(), jobs.end(), std::back_inserter(queue_));
     finishing_ = true;
@@ -183,16 +196,6 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
   }
 
  private:
-  struct Job {
-    WriteModel::Part part;
-    std::string checksum;
-  };
-
-  Job make_job(WriteModel::Part part) const {
-    std::string checksum = checksum_of(options_.checksum, part.pieces);
-    return {std::move(part), std::move(checksum)};
-  }
-
   Headers checksum_headers(const Job& job) const {
     if (job.checksum.empty()) return {};
     return {{checksum_names(options_.checksum).header, job.checksum}};
@@ -202,16 +205,12 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
     return options_.if_none_match ? Headers{{"If-None-Match", "*"}} : Headers{};
   }
 
-  static Body body_of(WriteModel::Part&& part) {
-    return {std::move(part.pieces), std::move(part.owner)};
-  }
-
   // Starts whatever can be started.
   void pump() CLIPS_REQUIRES(mutex_) {
     if (failure_ || stored_ || !store_) return;
     if (upload_id_.empty()) {
       if (creating_ || put_) return;
-      if (finishing_ && queue_.size() == 1 && queue_.front().part.number == 1)
+      if (finishing_ && queue_.size() == 1 && queue_.front().number == 1)
         start_put();
       else if (!queue_.empty())
         start_create();
@@ -229,9 +228,9 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
     Headers headers = options_.headers;
     for (auto& header : checksum_headers(job)) headers.push_back(std::move(header));
     for (auto& header : final_headers()) headers.push_back(std::move(header));
-    const auto bytes = job.part.size();
+    const auto bytes = job.body.size();
     const auto call = next_call_++;
-    calls_[call] = store_->put(std::move(headers), body_of(std::move(job.part)),
+    calls_[call] = store_->put(std::move(headers), std::move(job.body),
                                [core = shared_from_this(), call, bytes](Result<Stored> result) {
                                  const MutexLock lock(core->mutex_);
                                  core->calls_.erase(call);
@@ -306,15 +305,15 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
     queue_.pop_front();
     in_flight_++;
     const auto call = next_call_++;
-    const auto number = job.part.number;
-    const auto bytes = job.part.size();
+    const auto number = job.number;
+    const auto bytes = job.body.size();
     Headers headers = checksum_headers(job);
-    calls_[call] = store_->part(
-        upload_id_, number, std::move(headers), body_of(std::move(job.part)),
-        [core = shared_from_this(), call, number, bytes,
-         checksum = std::move(job.checksum)](Result<Part> result) mutable {
-          core->part_ended(call, number, bytes, std::move(checksum), std::move(result));
-        });
+    calls_[call] = store_->part(upload_id_, number, std::move(headers), std::move(job.body),
+                                [core = shared_from_this(), call, number, bytes,
+                                 checksum = std::move(job.checksum)](Result<Part> result) mutable {
+                                  core->part_ended(call, number, bytes, std::move(checksum),
+                                                   std::move(result));
+                                });
   }
 
   void part_ended(CallId call, int number, std::uint64_t bytes, std::string checksum,
@@ -420,7 +419,7 @@ class ObjectWriter::Core : public std::enable_shared_from_this<Core> {
 
 ObjectWriter::ObjectWriter(std::shared_ptr<Store> store, Options options,
                            std::function<void(const PartDone&)> part_done)
-    : model_(options.model, std::make_shared<BlockPool>()),
+    : model_(options.model, std::make_shared<ChunkPool>()),
       store_(std::move(store)),
       core_(std::make_shared<Core>(store_.get(), std::move(options), std::move(part_done))) {}
 
@@ -430,7 +429,7 @@ ObjectWriter::~ObjectWriter() {
 
 tl::expected<std::optional<std::size_t>, WriteFailure> ObjectWriter::write(
     std::span<const std::byte> data, bool new_buffer) {
-  const auto room = core_->wait_for_room();
+  const auto room = core_->wait_for_room(data.size() <= model_.room_ahead());
   if (!room) return tl::unexpected(WriteFailure(room.error()));
   if (*room == Wait::interrupted) return std::optional<std::size_t>();
   const auto taken = model_.write(data, new_buffer);
@@ -440,7 +439,7 @@ tl::expected<std::optional<std::size_t>, WriteFailure> ObjectWriter::write(
   }
   written_ = model_.size();
   retained_ = model_.retained();
-  while (auto part = model_.take_part()) core_->submit(std::move(*part));
+  while (auto part = model_.take_part()) core_->submit(core_->make_job(*store_, std::move(*part)));
   return std::optional<std::size_t>(*taken);
 }
 
@@ -461,7 +460,9 @@ tl::expected<std::optional<ObjectWriter::Finished>, WriteFailure> ObjectWriter::
     finishing_ = true;
     written_ = model_.size();
     retained_ = 0;
-    core_->submit_last(std::move(*rest));
+    std::vector<Core::Job> jobs;
+    for (auto& part : *rest) jobs.push_back(core_->make_job(*store_, std::move(part)));
+    core_->submit_last(std::move(jobs));
   }
   auto stored = core_->wait_for_end();
   if (!stored) return tl::unexpected(WriteFailure(stored.error()));

@@ -24,6 +24,8 @@ namespace clips::s3 {
 class Store {
  public:
   virtual ~Store() = default;
+  // Before a body is sent, on a thread that may take its time.
+  virtual void prepare(Body&) const {}
   virtual CallId put(Headers headers, Body body, Completion<Stored> done) = 0;
   virtual CallId create(Headers headers, Completion<std::string> done) = 0;
   virtual CallId part(std::string upload_id, int number, Headers headers, Body body,
@@ -44,6 +46,7 @@ class ClientStore final : public Store {
   ClientStore(std::shared_ptr<Client> client, ObjectName object)
       : client_(std::move(client)), object_(std::move(object)) {}
 
+  void prepare(Body& body) const override { client_->hash(body); }
   CallId put(Headers headers, Body body, Completion<Stored> done) override;
   CallId create(Headers headers, Completion<std::string> done) override;
   CallId part(std::string upload_id, int number, Headers headers, Body body,

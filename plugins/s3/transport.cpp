@@ -18,7 +18,8 @@ namespace {
 // Replies that are not handed on are errors and listings.
 constexpr std::size_t kLargestReply = 16 << 20;
 constexpr std::uint64_t kBulk = 256 << 10;
-constexpr long kUploadBuffer = 1 << 20;
+// Stays in the second level cache, between the copy into it and the one out of it.
+constexpr long kUploadBuffer = 256 << 10;
 constexpr long kReceiveBuffer = 128 << 10;
 constexpr long kIdleConnections = 32;
 constexpr auto kLongestPoll = std::chrono::seconds(60);

@@ -24,7 +24,7 @@ struct HttpRequest {
   Body body;
   std::string ca_file;
   bool direct = false;  // not through a proxy
-  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(10);
+  std::chrono::nanoseconds connect_timeout = std::chrono::seconds(5);
   // Without a byte for so long the exchange is given up.
   std::chrono::nanoseconds stall_timeout = std::chrono::seconds(30);
   std::chrono::nanoseconds total_timeout{0};  // 0: none

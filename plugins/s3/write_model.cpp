@@ -35,6 +35,9 @@ bool begins_cluster(Bytes data) {
 // A cluster that is longer than so many parts is not kept whole.
 constexpr std::size_t kMaxClusterParts = 4;
 
+// Chunks that wait for their next use.
+constexpr std::size_t kMostFree = 4;
+
 // Formats whose muxers go back to the header without asking first; flacenc asks, but at the end.
 bool is_rewritten_unasked(Bytes head) {
   return begins_with(head, "RIFF") || begins_with(head, "FORM") || begins_with(head, "fLaC");
@@ -42,37 +45,70 @@ bool is_rewritten_unasked(Bytes head) {
 
 }  // namespace
 
-Block::Block(std::size_t capacity) : capacity_(capacity) {
+Chunk::Chunk(std::size_t capacity) : capacity_(capacity) {
   void* memory =
       mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   data_ = static_cast<std::byte*>(memory);
 }
 
-Block::~Block() {
+Chunk::~Chunk() {
   munmap(data_, capacity_);
 }
 
-std::shared_ptr<Block> BlockPool::get(std::size_t capacity) {
-  std::unique_ptr<Block> block;
+std::shared_ptr<Chunk> ChunkPool::get(std::size_t capacity) {
+  std::unique_ptr<Chunk> chunk;
   {
     const std::lock_guard lock(mutex_);
     // After the parts have grown the smaller ones are of no use any more.
     std::erase_if(free_, [&](const auto& kept) { return kept->capacity() != capacity; });
     if (!free_.empty()) {
-      block = std::move(free_.back());
+      chunk = std::move(free_.back());
       free_.pop_back();
     }
   }
-  if (!block) block = std::make_unique<Block>(capacity);
-  block->resize(0);
-  return {block.release(), [pool = weak_from_this()](Block* used) {
-            std::unique_ptr<Block> back(used);
+  if (!chunk) chunk = std::make_unique<Chunk>(capacity);
+  return {chunk.release(), [pool = weak_from_this()](Chunk* used) {
+            std::unique_ptr<Chunk> back(used);
             if (const auto alive = pool.lock()) {
               const std::lock_guard lock(alive->mutex_);
-              if (alive->free_.size() < 2) alive->free_.push_back(std::move(back));
+              if (alive->free_.size() < kMostFree) alive->free_.push_back(std::move(back));
             }
           }};
+}
+
+Block::Block(std::size_t capacity, std::shared_ptr<ChunkPool> pool)
+    : capacity_(capacity), pool_(std::move(pool)) {
+  if (!pool_) chunks_.push_back(std::make_shared<Chunk>(capacity));
+}
+
+void Block::write(std::size_t at, Bytes data) {
+  size_ = std::max(size_, at + data.size());
+  while (!data.empty()) {
+    const std::size_t index = pool_ ? at / half() : 0;
+    if (index == chunks_.size()) chunks_.push_back(pool_->get(half()));
+    const Chunk& chunk = *chunks_[index];
+    const std::size_t inside = at - index * half();
+    const std::size_t taken = std::min(data.size(), chunk.capacity() - inside);
+    std::memcpy(chunk.data() + inside, data.data(), taken);
+    at += taken;
+    data = data.subspan(taken);
+  }
+}
+
+std::vector<Bytes> Block::pieces() const {
+  std::vector<Bytes> all;
+  std::size_t left = size_;
+  for (const auto& chunk : chunks_) {
+    const std::size_t used = std::min(left, chunk->capacity());
+    all.emplace_back(chunk->data(), used);
+    left -= used;
+  }
+  return all;
+}
+
+Bytes Block::bytes() const {
+  return {chunks_.front()->data(), size_};
 }
 
 std::uint64_t WriteModel::Part::size() const {
@@ -81,7 +117,7 @@ std::uint64_t WriteModel::Part::size() const {
   return total;
 }
 
-WriteModel::WriteModel(Options options, std::shared_ptr<BlockPool> pool)
+WriteModel::WriteModel(Options options, std::shared_ptr<ChunkPool> pool)
     : options_(options),
       pool_(std::move(pool)),
       plan_(options.part_size, options.faststart == Faststart::off) {}
@@ -98,6 +134,13 @@ tl::expected<void, WriteError> WriteModel::seek(std::uint64_t position) {
     return tl::unexpected(WriteError{WriteError::Kind::gap, position, {}});
   position_ = position;
   return {};
+}
+
+std::uint64_t WriteModel::room_ahead() const {
+  const Block* block = !open_.empty() ? open_.back().block.get() : head_.get();
+  // Between two parts: the next one is empty.
+  if (!block || block->size() == block->capacity()) return plan_.size(next_number_) / 2;
+  return block->half() - std::min(block->half(), block->size());
 }
 
 bool WriteModel::starts_moov(Bytes data) const {
@@ -151,8 +194,7 @@ tl::expected<std::size_t, WriteError> WriteModel::write_to_parts(Bytes data) {
     if (position_ < head_->size()) rewrote_head_ = true;
     const auto room = head_->capacity() - position_;
     data = data.first(std::min<std::uint64_t>(data.size(), room));
-    std::copy(data.begin(), data.end(), head_->data() + position_);
-    head_->resize(std::max<std::size_t>(head_->size(), position_ + data.size()));
+    head_->write(position_, data);
     position_ += data.size();
     end_ = std::max(end_, position_);
     if (head_->size() == head_->capacity()) seal();
@@ -163,8 +205,7 @@ tl::expected<std::size_t, WriteError> WriteModel::write_to_parts(Bytes data) {
     const std::uint64_t at = position_ - open.offset;
     const auto room = open.block->capacity() - at;
     data = data.first(std::min<std::uint64_t>(data.size(), room));
-    std::copy(data.begin(), data.end(), open.block->data() + at);
-    open.block->resize(std::max<std::size_t>(open.block->size(), at + data.size()));
+    open.block->write(at, data);
     position_ += data.size();
     end_ = std::max(end_, position_);
     seal();
@@ -174,18 +215,18 @@ tl::expected<std::size_t, WriteError> WriteModel::write_to_parts(Bytes data) {
 
   if (plan_.size(next_number_) == 0)
     return tl::unexpected(WriteError{WriteError::Kind::too_long, position_, {}});
-  auto block = pool_->get(plan_.size(next_number_));
+  const std::uint64_t size = plan_.size(next_number_);
   if (next_number_ == 1) {
-    head_ = std::move(block);
+    head_ = std::make_shared<Block>(size, nullptr);
   } else {
-    open_.push_back({next_number_, position_, std::move(block)});
+    open_.push_back({next_number_, position_, std::make_shared<Block>(size, pool_)});
   }
   next_number_++;
   return write_to_parts(data);
 }
 
 WriteModel::Part WriteModel::part_of(int number, std::shared_ptr<Block> block) {
-  return {number, {block->bytes()}, block};
+  return {number, block->pieces(), block};
 }
 
 // Hands on what is full and will not be rewritten.

@@ -17,35 +17,53 @@
 
 namespace clips::s3 {
 
-// Memory of one part. Pages count only once they were written to.
-class Block {
+// Half of a part's memory. Pages count only once they were written to.
+class Chunk {
  public:
-  explicit Block(std::size_t capacity);
-  ~Block();
-  Block(const Block&) = delete;
-  Block& operator=(const Block&) = delete;
+  explicit Chunk(std::size_t capacity);
+  ~Chunk();
+  Chunk(const Chunk&) = delete;
+  Chunk& operator=(const Chunk&) = delete;
 
-  std::byte* data() { return data_; }
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-  std::size_t size() const { return size_; }
+  std::byte* data() const { return data_; }
   std::size_t capacity() const { return capacity_; }
-  void resize(std::size_t size) { size_ = size; }
 
  private:
   std::byte* data_;
-  std::size_t size_ = 0;
   std::size_t capacity_;
 };
 
-// Keeps blocks for their next use. Blocks come back from the I/O thread.
-class BlockPool : public std::enable_shared_from_this<BlockPool> {
+// Keeps chunks for their next use. They come back from the I/O thread.
+class ChunkPool : public std::enable_shared_from_this<ChunkPool> {
  public:
-  // The block returns to the pool with its last reference.
-  std::shared_ptr<Block> get(std::size_t capacity);
+  // The chunk returns to the pool with its last reference.
+  std::shared_ptr<Chunk> get(std::size_t capacity);
 
  private:
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Block>> free_;
+  std::vector<std::unique_ptr<Chunk>> free_;
+};
+
+// The bytes of one part, in two halves, so that a part can be begun while all others are on their
+// way for half the memory of one more; or in one piece, if there is no pool.
+class Block {
+ public:
+  Block(std::size_t capacity, std::shared_ptr<ChunkPool> pool);
+
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+  std::size_t half() const { return (capacity_ + 1) / 2; }
+  // At most up to the capacity, and not behind the end.
+  void write(std::size_t at, std::span<const std::byte> data);
+  std::vector<std::span<const std::byte>> pieces() const;
+  // Of a block in one piece.
+  std::span<const std::byte> bytes() const;
+
+ private:
+  std::size_t capacity_;
+  std::size_t size_ = 0;
+  std::shared_ptr<ChunkPool> pool_;
+  std::vector<std::shared_ptr<Chunk>> chunks_;
 };
 
 enum class Faststart {
@@ -89,7 +107,7 @@ class WriteModel {
     std::uint64_t size() const;
   };
 
-  WriteModel(Options options, std::shared_ptr<BlockPool> pool);
+  WriteModel(Options options, std::shared_ptr<ChunkPool> pool);
 
   // The muxer has asked whether it may seek: the first part stays.
   void set_rewritable() { rewritable_ = true; }
@@ -110,6 +128,8 @@ class WriteModel {
   std::uint64_t position() const { return position_; }
   std::uint64_t size() const { return end_; }
   bool moved_moov() const { return moved_moov_; }
+  // How much may be written ahead while all transfers are busy: up to the half of a part.
+  std::uint64_t room_ahead() const;
   // Bytes kept back at the moment.
   std::uint64_t retained() const;
 
@@ -130,7 +150,7 @@ class WriteModel {
   static Part part_of(int number, std::shared_ptr<Block> block);
 
   Options options_;
-  std::shared_ptr<BlockPool> pool_;
+  std::shared_ptr<ChunkPool> pool_;
   PartPlan plan_;
   bool rewritable_ = false;
   bool rewrote_head_ = false;

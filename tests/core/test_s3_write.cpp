@@ -258,7 +258,7 @@ TEST(Moov, media_is_found_behind_ftyp_and_not_behind_moov) {
 class Writer {
  public:
   explicit Writer(WriteModel::Options options = {})
-      : model(options, std::make_shared<BlockPool>()) {}
+      : model(options, std::make_shared<ChunkPool>()) {}
 
   // False when the model refuses.
   bool write(std::string_view text) {
