@@ -5,21 +5,18 @@
 #include <array>
 #include <limits>
 
+#include "ebml.hpp"
+
 namespace clips {
 
 namespace {
 
-using Bytes = std::span<const std::byte>;
+using ebml::big_endian;
+using ebml::Bytes;
 
 // Enough to tell a transport stream by three packets of the longest kind.
 constexpr std::size_t detect_size = 3 * 208;
 constexpr std::uint64_t no_end = std::numeric_limits<std::uint64_t>::max();
-
-std::uint64_t big_endian(Bytes bytes) {
-  std::uint64_t value = 0;
-  for (const std::byte byte : bytes) value = value << 8 | std::to_integer<std::uint64_t>(byte);
-  return value;
-}
 
 std::uint64_t little_endian(Bytes bytes) {
   std::uint64_t value = 0;
@@ -46,24 +43,6 @@ bool starts_iso(Bytes head) {
   static constexpr std::array<std::string_view, 10> types = {
       "ftyp", "styp", "moov", "moof", "mdat", "free", "skip", "wide", "pnot", "sidx"};
   return std::any_of(types.begin(), types.end(), [&](auto type) { return is(head, 4, type); });
-}
-
-struct Vint {
-  std::uint64_t value;
-  std::size_t length;
-  bool unknown;  // all value bits set: the size is not stated
-};
-
-// An EBML variable-size integer; nothing when `bytes` holds no whole one.
-std::optional<Vint> vint(Bytes bytes, bool keep_marker) {
-  if (bytes.empty()) return std::nullopt;
-  const auto first = std::to_integer<unsigned>(bytes[0]);
-  std::size_t length = 1;
-  while (length <= 8 && !(first & 0x80U >> (length - 1))) ++length;
-  if (length > 8 || bytes.size() < length) return std::nullopt;
-  const std::uint64_t all = big_endian(bytes.first(length));
-  const std::uint64_t mask = (std::uint64_t{1} << 7 * length) - 1;
-  return Vint{keep_marker ? all : all & mask, length, (all & mask) == mask};
 }
 
 // The packet length of a transport stream: plain, with a time code, with error correction.
@@ -240,37 +219,41 @@ void ContainerWalk::iso_box(Bytes head) {
 
 void ContainerWalk::ebml_element(Bytes head) {
   const std::uint64_t at = wanted_.offset;
-  const auto id = vint(head, true);
-  const auto size = id ? vint(head.subspan(id->length), false) : std::nullopt;
-  if (!size) return head.size() < 12 ? truncate(at + 12) : decide(Completeness::unknown);
-  const std::uint64_t body = at + id->length + size->length;
-  if (id->value == 0x18538067) {  // Segment
-    if (size->unknown) {
+  const auto element = ebml::head(head);
+  if (!element)
+    return head.size() < ebml::max_head ? truncate(at + ebml::max_head)
+                                        : decide(Completeness::unknown);
+  const std::uint64_t body = at + element->length;
+  if (element->id == 0x18538067) {  // Segment
+    if (element->unknown_size) {
       format_ = Format::matroska;
       return reaches(body) ? want(body, 16) : truncate(body);
     }
-    if (size->value > no_end - 1 - body) return decide(Completeness::unknown);
-    if (!reaches(body + size->value)) return truncate(body + size->value);
+    if (element->size > no_end - 1 - body) return decide(Completeness::unknown);
+    if (!reaches(body + element->size)) return truncate(body + element->size);
     // A stated segment that is there is whole; what stands behind it is not media.
     format_ = Format::whole;
-    return size_ ? step({}) : want(body + size->value, 1);
+    return size_ ? step({}) : want(body + element->size, 1);
   }
-  if (size->unknown || size->value > no_end - 1 - body) return decide(Completeness::unknown);
-  if (!reaches(body + size->value)) return truncate(body + size->value);
-  want(body + size->value, 16);
+  if (element->unknown_size || element->size > no_end - 1 - body)
+    return decide(Completeness::unknown);
+  if (!reaches(body + element->size)) return truncate(body + element->size);
+  want(body + element->size, 16);
 }
 
 // A segment that was written live states no size, but its clusters do.
 void ContainerWalk::matroska_element(Bytes head) {
   const std::uint64_t at = wanted_.offset;
   if (head.empty()) return decide(Completeness::complete);
-  const auto id = vint(head, true);
-  const auto size = id ? vint(head.subspan(id->length), false) : std::nullopt;
-  if (!size) return head.size() < 12 ? truncate(at + 12) : decide(Completeness::unknown);
-  const std::uint64_t body = at + id->length + size->length;
-  if (size->unknown || size->value > no_end - 1 - body) return decide(Completeness::unknown);
-  if (!reaches(body + size->value)) return truncate(body + size->value);
-  want(body + size->value, 16);
+  const auto element = ebml::head(head);
+  if (!element)
+    return head.size() < ebml::max_head ? truncate(at + ebml::max_head)
+                                        : decide(Completeness::unknown);
+  const std::uint64_t body = at + element->length;
+  if (element->unknown_size || element->size > no_end - 1 - body)
+    return decide(Completeness::unknown);
+  if (!reaches(body + element->size)) return truncate(body + element->size);
+  want(body + element->size, 16);
 }
 
 void ContainerWalk::riff_chunk(Bytes head) {

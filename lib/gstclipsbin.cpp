@@ -30,6 +30,7 @@
 #include "common/instance.hpp"
 #include "faststartfile.hpp"
 #include "graph.hpp"
+#include "gstdemuxtimes.hpp"
 #include "inputwatch.hpp"
 
 GST_DEBUG_CATEGORY(clips_bin_debug);
@@ -167,43 +168,11 @@ void handle_message(GstBin* bin, GstMessage* message) {
   GST_BIN_CLASS(gst_clips_bin_parent_class)->handle_message(bin, message);
 }
 
-// matroskademux opens with a segment that starts at the first block it meets. Where another track
-// has an earlier one it sends a second segment, and what went out in between is early by the
-// difference: the first picture of every Matroska file with B-frames and AAC. Both segments map
-// position 0 to stream time 0 if they start there.
-constexpr GstClockTime kLatestFirstBlock = GST_SECOND;
-
-GstPadProbeReturn begin_segment_at_zero(GstPad*, GstPadProbeInfo* info, gpointer) {
-  GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
-  if (GST_EVENT_TYPE(event) != GST_EVENT_SEGMENT) return GST_PAD_PROBE_OK;
-  GstSegment segment;
-  gst_event_copy_segment(event, &segment);
-  if (segment.format != GST_FORMAT_TIME || segment.rate != 1 || segment.base != 0 ||
-      segment.time != 0 || segment.start == 0 || segment.start > kLatestFirstBlock)
-    return GST_PAD_PROBE_OK;
-  segment.start = 0;
-  GstEvent* leveled = gst_event_new_segment(&segment);
-  gst_event_set_seqnum(leveled, gst_event_get_seqnum(event));
-  gst_event_unref(event);
-  GST_PAD_PROBE_INFO_DATA(info) = leveled;
-  return GST_PAD_PROBE_OK;
-}
-
-void level_segments(GstElement* element) {
-  const GstElementFactory* factory = gst_element_get_factory(element);
-  if (!factory || g_strcmp0(GST_OBJECT_NAME(factory), "matroskademux") != 0) return;
-  g_signal_connect(element, "pad-added", G_CALLBACK(+[](GstElement*, GstPad* pad, gpointer) {
-                     gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM,
-                                       begin_segment_at_zero, nullptr, nullptr);
-                   }),
-                   nullptr);
-}
-
 void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
   guard(bin, [&] {
     watch_input(child);
     use_nameless_faststart_file(child);
-    level_segments(child);
+    correct_demuxer_times(child);
   });
   GST_BIN_CLASS(gst_clips_bin_parent_class)->deep_element_added(bin, sub_bin, child);
 }

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every container and codec that an upload may have goes through the proxy whole and in step."""
 
+import dataclasses
 import functools
 import http.server
 import os
 import threading
 
 import pytest
-from cliptest import OPUS, PCM, Recipe, media, x264, x265
-from definitions import run, whole
+from cliptest import AAC, OPUS, PCM, Recipe, media, packets, x264, x265
+from definitions import ffmpeg, run, whole
 
 VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "900k",
        "-qmax", "40")
@@ -64,6 +65,32 @@ def test_the_proxy_of_every_input_is_whole(made_of, tmp_path):
     assert whole(run("proxy", m.path, tmp_path / "out.mp4"), m, audio_ms=audio_ms) == []
 
 
+def with_codec_delay(m, path, samples):
+    """m as FFmpeg 7 muxes it: the sound's start-up samples are its CodecDelay, and picture and
+    sound begin together. FFmpeg 5 delays the picture instead."""
+    ffmpeg("-i", m.path, "-itsoffset", -m.times[0], "-i", m.path, "-map", "1:v", "-map", "0:a",
+           "-c", "copy", path)
+    data = path.read_bytes()
+    delay = (samples * 10**9 // 48000).to_bytes(4, "big")
+    # the elements Language and CodecDelay are of one length here
+    language, codec_delay = b"\x22\xb5\x9c\x83und", b"\x56\xaa\x84" + delay
+    at = data.rindex(language, 0, data.index(b"A_"))
+    path.write_bytes(data[:at] + codec_delay + data[at + len(language):])
+    times = sorted(p["pts"] for p in packets(str(path)))
+    return dataclasses.replace(m, path=str(path), times=times)
+
+
+@pytest.mark.parametrize("audio,samples", [(AAC, 1024), (AC3, 256), (MP3, 1105)],
+                         ids=["aac", "ac3", "mp3"])
+def test_the_codec_delay_of_matroska_is_not_heard(audio, samples, tmp_path):
+    m = media(recipe("delay", "mkv", audio=audio))
+    if m.times[0] > 0:
+        m = with_codec_delay(m, tmp_path / "in.mkv", samples)
+    # the file is as it is meant to be, to FFmpeg's own reader too
+    assert m.times[0] == 0 and b"\x56\xaa" in open(m.path, "rb").read(2048)
+    assert whole(run("proxy", m.path, tmp_path / "out.mp4"), m) == []
+
+
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Files with byte ranges, as any object store serves them."""
 
@@ -114,6 +141,7 @@ def web_server():
     recipe("h264-aac", "mp4"),  # the movie box is at the end
     recipe("faststart", "mp4", mux=("-movflags", "+faststart")),
     recipe("vp9-opus", "webm", video=VP9, audio=OPUS),
+    recipe("h264-aac", "mkv"),
     recipe("h264-aac", "ts"),
 ], ids=lambda r: f"{r.name[3:]}.{r.ext}")
 def test_a_url_is_read_like_a_file(base, made_of, tmp_path):
