@@ -280,7 +280,8 @@ Outcome<void> Graph::check() {
       for (std::size_t k = 0; built && k < sources_[i]->branches.size(); ++k) {
         const auto index = sources_[i]->branches[k];
         const auto made = make_branch(index);
-        built = made ? link_branch(index, *made, nullptr) : tl::make_unexpected(made.error());
+        built =
+            made ? link_branch(index, *made, nullptr, nullptr) : tl::make_unexpected(made.error());
       }
     }
   }
@@ -391,9 +392,9 @@ Outcome<void> Graph::build_chosen(bool everything) {
     if (!part) return tl::make_unexpected(std::move(part.error()));
     parts.emplace_back(index, *std::move(part));
   }
-  if (auto connected = connect_branches(graph); !connected) return connected;
+  if (auto connected = connect_branches(graph, nullptr); !connected) return connected;
   for (const auto& [index, part] : parts)
-    if (auto linked = link_branch(index, part, nullptr); !linked) return linked;
+    if (auto linked = link_branch(index, part, nullptr, nullptr); !linked) return linked;
   return connect_pads();
 }
 
@@ -456,7 +457,8 @@ Outcome<Piece> Graph::make_branch(std::size_t index) {
   return Piece{*std::move(bin)};
 }
 
-Outcome<void> Graph::link_branch(std::size_t index, const Piece& piece, GstPad* from) {
+Outcome<void> Graph::link_branch(std::size_t index, const Piece& piece, GstPad* from,
+                                 GstCaps* stream) {
   const auto& branch = core_.branches[index];
   const std::string group = "Branch " + branch.name;
   if (from) {
@@ -471,7 +473,7 @@ Outcome<void> Graph::link_branch(std::size_t index, const Piece& piece, GstPad* 
   }
   if (branch.to)
     if (auto linked = link_to(branch, piece); !linked) return linked;
-  return connect_branches(piece);
+  return connect_branches(piece, stream);
 }
 
 Outcome<void> Graph::link_to(const Branch& branch, const Piece& piece) {
@@ -519,8 +521,9 @@ Outcome<void> Graph::link_to(const Branch& branch, const Piece& piece) {
 }
 
 // Finds the branches that begin at an element of the piece: builds those whose pad is there, and
-// waits for the pads of the others.
-Outcome<void> Graph::connect_branches(const Piece& piece) {
+// waits for the pads of the others. `stream` is the caps of the stream that the piece was built
+// for; null when there is none.
+Outcome<void> Graph::connect_branches(const Piece& piece, GstCaps* stream) {
   for (const auto index : enabled_) {
     const auto& branch = core_.branches[index];
     if (!branch.from) continue;
@@ -534,6 +537,7 @@ Outcome<void> Graph::connect_branches(const Piece& piece) {
       wait_for_streams(from.get(), index);
       continue;
     }
+    if (stream && !definition_.filters[index].matches(stream)) continue;
     const auto pad = pad_name.empty() ? get_src_pad(from.get()) : get_pad(from.get(), pad_name);
     if (!pad)
       return tl::make_unexpected(
@@ -541,7 +545,7 @@ Outcome<void> Graph::connect_branches(const Piece& piece) {
                 "names “" + branch.from->element + "”, which has no such src pad"));
     auto made = make_branch(index);
     if (!made) return tl::make_unexpected(std::move(made.error()));
-    if (auto linked = link_branch(index, *made, pad.get()); !linked) return linked;
+    if (auto linked = link_branch(index, *made, pad.get(), stream); !linked) return linked;
   }
   return {};
 }
@@ -737,7 +741,8 @@ Outcome<void> Graph::build_streams(Source& source) {
     GstPad* pad = source.streams[pick.stream].pad.get();
     auto made = make_branch(pick.branch);
     if (!made) return tl::make_unexpected(std::move(made.error()));
-    if (auto linked = link_branch(pick.branch, *made, pad); !linked) return linked;
+    if (auto linked = link_branch(pick.branch, *made, pad, caps_of(pad).get()); !linked)
+      return linked;
     auto* feed = new Feed;
     feed->graph = this;
     feed->source = &source;

@@ -84,10 +84,10 @@ class Graph {
   Outcome<ElementRef> parse(const Fragment& fragment, const std::string& group,
                             const std::string& key) CLIPS_REQUIRES(lock_);
   Outcome<Piece> make_branch(std::size_t index) CLIPS_REQUIRES(lock_);
-  Outcome<void> link_branch(std::size_t index, const Piece& piece, GstPad* from)
-      CLIPS_REQUIRES(lock_);
+  Outcome<void> link_branch(std::size_t index, const Piece& piece, GstPad* from,
+                            GstCaps* stream) CLIPS_REQUIRES(lock_);
   Outcome<void> link_to(const Branch& branch, const Piece& piece) CLIPS_REQUIRES(lock_);
-  Outcome<void> connect_branches(const Piece& piece) CLIPS_REQUIRES(lock_);
+  Outcome<void> connect_branches(const Piece& piece, GstCaps* stream) CLIPS_REQUIRES(lock_);
   Outcome<void> connect_pads() CLIPS_REQUIRES(lock_);
   Outcome<void> apply_parameters(GstElement* bin) const;
   void wait_for_streams(GstElement* element, std::size_t branch) CLIPS_REQUIRES(lock_);

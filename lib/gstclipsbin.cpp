@@ -159,7 +159,36 @@ gboolean query(GstElement* element, GstQuery* query) {
 
 // --- GstBin ---
 
+// GstBin (1.22) notes only after it has posted "state changed to PAUSED" that it is not playing.
+// An application that goes on to PLAYING at that message (gst-launch-1.0 does) can be done with it
+// by then, if the posting thread was held up: the note then comes last, and the pipeline never
+// posts EOS. Holding the pipeline's state lock makes the application wait these microseconds. It is
+// not waited for: whoever has it may be waiting for this thread.
+class StateChangeHold {
+ public:
+  explicit StateChangeHold(GstBin* bin) {
+    auto top = Ref<GstObject>::retain(GST_OBJECT_CAST(bin));
+    while (auto* parent = gst_object_get_parent(top.get())) top = Ref<GstObject>::adopt(parent);
+    if (top.get() != GST_OBJECT_CAST(bin) && GST_IS_ELEMENT(top.get()) &&
+        GST_STATE_TRYLOCK(top.get()))
+      held_ = std::move(top);
+  }
+  StateChangeHold(const StateChangeHold&) = delete;
+  StateChangeHold& operator=(const StateChangeHold&) = delete;
+  ~StateChangeHold() {
+    if (held_) GST_STATE_UNLOCK(held_.get());
+  }
+
+ private:
+  Ref<GstObject> held_;
+};
+
 void handle_message(GstBin* bin, GstMessage* message) {
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ASYNC_DONE) {
+    const StateChangeHold hold(bin);
+    GST_BIN_CLASS(gst_clips_bin_parent_class)->handle_message(bin, message);
+    return;
+  }
   if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR && priv(bin).error_posted.exchange(true)) {
     GST_DEBUG_OBJECT(bin, "follows another error: %" GST_PTR_FORMAT, message);
     gst_message_unref(message);

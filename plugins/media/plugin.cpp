@@ -5,11 +5,14 @@
 
 #include <gst/gst.h>
 
+#include "gstforcekeyunits.h"
 #include "gsthdrtosdr.h"
 #include "gstmp4priming.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
-  return gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&
+  return gst_element_register(plugin, "forcekeyunits", GST_RANK_NONE,
+                              GST_CLIPS_TYPE_FORCE_KEY_UNITS) &&
+         gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&
          gst_element_register(plugin, "mp4priming", GST_RANK_NONE, GST_CLIPS_TYPE_MP4_PRIMING);
 }
 

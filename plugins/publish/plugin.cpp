@@ -6,12 +6,15 @@
 #include <gst/gst.h>
 
 #include "gstfilepublishsink.h"
+#include "gsthlspublishsink.h"
 #include "gsturisinkbin.h"
 
 // filesink and giosink keep file://: an application that asks by URI gets what it always got.
 static gboolean plugin_init(GstPlugin* plugin) {
   return gst_element_register(plugin, "filepublishsink", GST_RANK_MARGINAL,
                               GST_CLIPS_TYPE_FILE_PUBLISH_SINK) &&
+         gst_element_register(plugin, "hlspublishsink", GST_RANK_NONE,
+                              GST_CLIPS_TYPE_HLS_PUBLISH_SINK) &&
          gst_element_register(plugin, "urisinkbin", GST_RANK_NONE, GST_CLIPS_TYPE_URI_SINK_BIN);
 }
 

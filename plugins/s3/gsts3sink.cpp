@@ -36,7 +36,11 @@
 #include "gsts3sink.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <deque>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -1014,6 +1018,47 @@ static void gst_clips_s3_sink_init(GstClipsS3Sink* self) {
   gst_base_sink_set_sync(GST_BASE_SINK(self), FALSE);
 }
 
+// At most that many requests for deletion at a time: more only queue in the store.
+static constexpr std::size_t kDeletions = 16;
+
+// Deletes objects with the connection of the element, for who has to take back what a run that
+// failed had stored. False when not all are gone in time.
+static gboolean delete_objects(GstElement* self, const gchar* const* uris, guint64 timeout) {
+  return clips::guard(self, gboolean{FALSE}, [&] {
+    Config config;
+    {
+      auto& p = priv(self);
+      const clips::MutexLock lock(p.mutex);
+      config = p.settings.config;
+    }
+    auto made = make_client(self, GST_CAT_DEFAULT, std::move(config));
+    if (!made) return FALSE;
+    const auto& client = *made;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::nanoseconds(timeout);
+    bool all = true;
+    std::deque<std::future<Result<bool>>> waiting;
+    const auto settle = [&] {
+      if (waiting.front().wait_until(end) == std::future_status::timeout) client->cancel_all();
+      all = waiting.front().get().has_value() && all;
+      waiting.pop_front();
+    };
+    for (; *uris && std::chrono::steady_clock::now() < end; ++uris) {
+      Location location;
+      if (!location.set_uri(*uris, nullptr)) return FALSE;
+      const auto object = location.object();
+      if (!object) return FALSE;
+      auto promise = std::make_shared<std::promise<Result<bool>>>();
+      waiting.push_back(promise->get_future());
+      client->delete_object(
+          *object, [promise](Result<bool> result) { promise->set_value(std::move(result)); });
+      if (waiting.size() == kDeletions) settle();
+    }
+    all = all && !*uris;
+    while (!waiting.empty()) settle();
+    return gboolean{all};
+  });
+}
+
 static void gst_clips_s3_sink_class_init(GstClipsS3SinkClass* klass) {
   GST_DEBUG_CATEGORY_INIT(s3_sink_debug, "s3sink", 0, "objects that appear when they are complete");
   auto* object_class = G_OBJECT_CLASS(klass);
@@ -1032,6 +1077,12 @@ static void gst_clips_s3_sink_class_init(GstClipsS3SinkClass* klass) {
   gst_element_class_add_static_pad_template(element_class, &sink_template);
 
   element_class->change_state = change_state;
+  // Arguments: the URIs, and for how many nanoseconds to wait. Returns whether all are gone; one
+  // that did not exist is.
+  g_signal_new_class_handler("delete-objects", G_TYPE_FROM_CLASS(klass),
+                             static_cast<GSignalFlags>(G_SIGNAL_RUN_LAST | G_SIGNAL_ACTION),
+                             G_CALLBACK(delete_objects), nullptr, nullptr, nullptr, G_TYPE_BOOLEAN,
+                             2, G_TYPE_STRV, G_TYPE_UINT64);
   sink_class->unlock = unlock;
   sink_class->unlock_stop = unlock_stop;
   sink_class->set_caps = set_caps;
