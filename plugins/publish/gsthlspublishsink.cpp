@@ -53,8 +53,7 @@ namespace {
 using clips::publish::HlsSegment;
 using clips::publish::HlsVariant;
 
-// Sound begins earlier than the picture by its priming, and pictures are decoded before they are
-// shown: a second of room keeps all times positive.
+// Pictures are decoded before they are shown: a second of room keeps all times positive.
 constexpr gint64 kRoom = GST_SECOND;
 // The one variant of a stream without a multivariant playlist.
 constexpr int kOnly = -1;
@@ -85,6 +84,8 @@ struct Private {
   std::vector<std::string> written CLIPS_GUARDED_BY(mutex);  // URIs
   std::vector<std::string> folders CLIPS_GUARDED_BY(mutex);  // that this run made, inner ones last
   std::string codec CLIPS_GUARDED_BY(mutex);                 // of the sound
+  GstClockTime priming CLIPS_GUARDED_BY(mutex) = 0;          // of the sound
+  GstClockTime sound_start CLIPS_GUARDED_BY(mutex) = GST_CLOCK_TIME_NONE;
   bool unpublished CLIPS_GUARDED_BY(mutex) = false;
   bool complete CLIPS_GUARDED_BY(mutex) = false;
   bool stopping CLIPS_GUARDED_BY(mutex) = false;
@@ -454,14 +455,23 @@ GstPadProbeReturn on_video(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
   return GST_PAD_PROBE_OK;
 }
 
+// Moves the sound ahead by its start-up samples. The packets that hold nothing else go: players
+// count from the earliest packet, and the first picture should be at 0. What the decoder misses of
+// them is the overlap with the next one, so that one fades in.
 GstPadProbeReturn on_audio(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   const auto self = clips::ElementRef::adopt(gst_pad_get_parent_element(pad));
   if (!self) return GST_PAD_PROBE_OK;
   auto& p = priv(self.get());
   if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) {
+    GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
     const clips::MutexLock lock(p.mutex);
+    if (p.priming > 0 && GST_BUFFER_PTS_IS_VALID(buffer)) {
+      if (!GST_CLOCK_TIME_IS_VALID(p.sound_start)) p.sound_start = GST_BUFFER_PTS(buffer);
+      // A nanosecond, since timestamps are rounded.
+      if (GST_BUFFER_PTS(buffer) + 1 < p.sound_start + p.priming) return GST_PAD_PROBE_DROP;
+    }
     if (!p.codec.empty()) return GST_PAD_PROBE_OK;
-    const clips::BufferMap map(GST_PAD_PROBE_INFO_BUFFER(info), GST_MAP_READ);
+    const clips::BufferMap map(buffer, GST_MAP_READ);
     p.codec = clips::publish::adts_codec({map.data(), map.size()});
     return GST_PAD_PROBE_OK;
   }
@@ -472,12 +482,12 @@ GstPadProbeReturn on_audio(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   gint rate = 0;
   if (!gst_structure_get_int(gst_caps_get_structure(caps, 0), "rate", &rate) || rate <= 0)
     return GST_PAD_PROBE_OK;
-  guint samples = 0;
+  GstClockTime priming = 0;
   {
     const clips::MutexLock lock(p.mutex);
-    samples = p.settings.samples;
+    priming = p.priming =
+        gst_util_uint64_scale_round(p.settings.samples, GST_SECOND, static_cast<guint64>(rate));
   }
-  const auto priming = gst_util_uint64_scale_round(samples, GST_SECOND, static_cast<guint64>(rate));
   const auto target = clips::PadRef::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD(pad)));
   gst_pad_set_offset(target.get(), kRoom - static_cast<gint64>(priming));
   return GST_PAD_PROBE_OK;
@@ -679,6 +689,8 @@ void end(gpointer self) {
     complete = std::exchange(p.complete, false);
     p.unpublished = false;
     p.codec.clear();
+    p.priming = 0;
+    p.sound_start = GST_CLOCK_TIME_NONE;
     for (auto& [index, variant] : p.variants) {
       variant->facts = {};
       variant->starts.clear();
