@@ -2,6 +2,7 @@
 #include "clean.hpp"
 
 #include "nal.hpp"
+#include "sampleentry.hpp"
 
 namespace clips::cut {
 
@@ -25,7 +26,7 @@ std::string why_not_clean_picture(const Track& track) {
       return "its H.264 profile is none of Baseline, Main and High";
     if (is->chroma_format != 1 || is->bit_depth != 8) return "its pictures are not 8-bit 4:2:0";
     if (!is->progressive) return "its pictures may be interlaced";
-    if (is_hdr(is->transfer)) return "its pictures are HDR";
+    if (is_hdr(is->picture.colour.transfer)) return "its pictures are HDR";
   }
   // nclx: primaries, transfer, matrix
   if (const auto colour = visual_entry_box(entry, fourcc("colr"));
@@ -34,55 +35,15 @@ std::string why_not_clean_picture(const Track& track) {
   return {};
 }
 
-// MPEG-4 descriptors (ISO/IEC 14496-1): takes one off the front, with a length of up to four times
-// seven bits.
-std::optional<ByteView> take_descriptor(ByteView& rest, uint8_t tag) {
-  if (rest.size() < 2 || rest[0] != tag) return std::nullopt;
-  rest = rest.subspan(1);
-  size_t length = 0;
-  for (int i = 0; i < 4; ++i) {
-    if (rest.empty()) return std::nullopt;
-    const uint8_t byte = rest[0];
-    rest = rest.subspan(1);
-    length = length << 7 | (byte & 127u);
-    if (!(byte & 128u)) break;
-  }
-  if (length > rest.size()) return std::nullopt;
-  const auto payload = rest.first(length);
-  rest = rest.subspan(length);
-  return payload;
-}
-
 // Whether an audio sample entry (version 0) is that of AAC: Low Complexity, with or without SBR
 // and PS.
 bool is_aac(ByteView entry) {
-  constexpr size_t kHeader = 36;
-  if (entry.size() < kHeader || be16(entry.data() + 16) != 0) return false;
-  ByteView boxes = entry.subspan(kHeader);
-  while (boxes.size() >= 8) {
-    const uint32_t size = be32(boxes.data());
-    if (size < 8 || size > boxes.size()) return false;
-    ByteView box = boxes.subspan(8, size - 8);
-    if (be32(boxes.data() + 4) != fourcc("esds")) {
-      boxes = boxes.subspan(size);
-      continue;
-    }
-    if (box.size() < 4) return false;
-    box = box.subspan(4);
-    const auto stream = take_descriptor(box, 3);
-    // No dependence, URL or clock reference in MP4.
-    if (!stream || stream->size() < 3 || (*stream)[2] & 0xe0u) return false;
-    ByteView rest = stream->subspan(3);
-    const auto decoder = take_descriptor(rest, 4);
-    constexpr size_t kFixed = 13;
-    if (!decoder || decoder->size() < kFixed || (*decoder)[0] != 0x40) return false;
-    rest = decoder->subspan(kFixed);
-    const auto config = take_descriptor(rest, 5);
-    if (!config || config->size() < 2) return false;
-    const unsigned type = (*config)[0] >> 3;
-    return type == 2 || type == 5 || type == 29;
-  }
-  return false;
+  if (entry.size() < 18 || be16(entry.data() + 16) != 0) return false;
+  const auto box = sound_entry_box(entry, fourcc("esds"));
+  const auto is = box ? read_esds(*box) : std::nullopt;
+  if (!is || is->object_type != 0x40 || is->specific.size() < 2) return false;
+  const unsigned type = is->specific[0] >> 3;
+  return type == 2 || type == 5 || type == 29;
 }
 
 }  // namespace

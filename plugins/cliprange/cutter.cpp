@@ -52,17 +52,25 @@ Result<uint32_t> one_description(const Track& track, uint64_t first, uint64_t en
   return used;
 }
 
-// Sound and subtitles for [first, end) of their media, copied.
-Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first, int64_t end) {
-  const auto range = find_packets(track, first, end);
-  if (!range) return std::nullopt;
-  const auto description = one_description(track, range->first_index, range->end_index);
+// A track of the clip for packets [first, end), still without them.
+Result<OutputTrack> begin_track(const Track& track, uint64_t first, uint64_t end) {
+  const auto description = one_description(track, first, end);
   if (!description) return tl::make_unexpected(description.error());
   OutputTrack out;
   out.source = &track;
   out.timescale = track.timescale;
   out.description = track.descriptions[*description - 1];
   out.packets = TrackBuilder(track.timescale);
+  return out;
+}
+
+// Sound and subtitles for [first, end) of their media, copied.
+Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first, int64_t end) {
+  const auto range = find_packets(track, first, end);
+  if (!range) return std::nullopt;
+  auto begun = begin_track(track, range->first_index, range->end_index);
+  if (!begun) return tl::make_unexpected(begun.error());
+  OutputTrack out = std::move(*begun);
   std::vector<Sample> hidden;
   int64_t last = 0;
   const auto add = [&](const Sample& s) {
@@ -94,13 +102,9 @@ Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first,
 
 // All packets of a track, as they are and when they are.
 Result<OutputTrack> whole_track(const Movie& movie, const Track& track) {
-  const auto description = one_description(track, 0, track.samples.count());
-  if (!description) return tl::make_unexpected(description.error());
-  OutputTrack out;
-  out.source = &track;
-  out.timescale = track.timescale;
-  out.description = track.descriptions[*description - 1];
-  out.packets = TrackBuilder(track.timescale);
+  auto begun = begin_track(track, 0, track.samples.count());
+  if (!begun) return begun;
+  OutputTrack out = std::move(*begun);
   int64_t last = 0;
   int64_t begin = std::numeric_limits<int64_t>::max();
   int64_t end = track.media_start;
@@ -131,8 +135,10 @@ class ClipMaker {
         reader_(reader),
         options_(options),
         transcoder_(transcoder),
-        writer_(movie_->container == Container::Mov ? Container::Mov : Container::Mp4,
-                options.moov_first) {}
+        container_(options.container                     ? *options.container
+                   : movie_->container == Container::Mov ? Container::Mov
+                                                         : Container::Mp4),
+        writer_(make_writer(container_, options.index_first)) {}
 
   Result<Clip> make() {
     for (const Track& track : movie_->tracks)
@@ -145,12 +151,14 @@ class ClipMaker {
                       : video                              ? with_video(*video)
                                                            : sound_only();
     if (!done) return tl::make_unexpected(done.error());
-    writer_.finish();
-    if (writer_.source_end() > movie_->source_size)
+    report_.container = container_;
+    const auto finished = writer_->finish();
+    if (!finished) return tl::make_unexpected(finished.error());
+    if (writer_->source_end() > movie_->source_size)
       return fail(Fault::Truncated,
                   "The source is truncated: it ends before the range does. Fetch it again.",
                   std::to_string(movie_->source_size) + " bytes of at least " +
-                      std::to_string(writer_.source_end()));
+                      std::to_string(writer_->source_end()));
     return Clip{movie_, std::move(writer_), std::move(report_)};
   }
 
@@ -159,6 +167,7 @@ class ClipMaker {
   Result<bool> whole(const Track* video) {
     report_.mode = Mode::Whole;
     report_.reason = "as asked";
+    if (movie_->cut_short) return cut_short();
     if (video) {
       const auto range = find_pictures(*movie_, *video, Request{});
       if (!range) return tl::make_unexpected(range.error());
@@ -176,6 +185,11 @@ class ClipMaker {
         continue;
       }
       if (!track.edit_fault.empty()) return edit_fault(track);
+      if (const std::string why = writer_->why_not(track); !why.empty()) {
+        if (track.kind == TrackKind::Video) return no_place(track, why);
+        drop(track, why);
+        continue;
+      }
       if (track.samples.count() == 0) {
         drop(track, "it is empty");
         continue;
@@ -183,11 +197,23 @@ class ClipMaker {
       auto copied = whole_track(*movie_, track);
       if (!copied) return tl::make_unexpected(copied.error());
       say(track);
-      writer_.add(std::move(*copied));
+      writer_->add(std::move(*copied));
     }
-    if (writer_.tracks().empty())
+    if (writer_->tracks().empty())
       return fail(Fault::WrongType, "There is neither video nor audio in the source.");
     return true;
+  }
+
+  static tl::unexpected<Error> cut_short() {
+    return fail(Fault::Truncated,
+                "The source is truncated: it ends inside the range. Fetch it again, or give a stop "
+                "in front of its end.");
+  }
+
+  static tl::unexpected<Error> no_place(const Track& track, const std::string& why) {
+    return fail(Fault::Unsupported,
+                "The codec is unsupported for the mode: " + code_name(track.codec) +
+                    " cannot be copied, since " + why + ". Use mode=exact.");
   }
 
   static tl::unexpected<Error> edit_fault(const Track& track) {
@@ -201,6 +227,7 @@ class ClipMaker {
     auto wanted = find_pictures(*movie_, video, options_.request);
     if (!wanted) return tl::make_unexpected(wanted.error());
     PictureRange range = *wanted;
+    if (movie_->cut_short && range.at_end) return cut_short();
     const auto mode = choose(video, range);
     if (!mode) return tl::make_unexpected(mode.error());
     report_.mode = *mode;
@@ -208,8 +235,10 @@ class ClipMaker {
       auto snapped = snap_to_key(*movie_, video, options_.request, range);
       if (!snapped) return tl::make_unexpected(snapped.error());
       range = *snapped;
+      if (!writer_->hides()) range = close_group(video, range);
     }
     report_.has_pictures = true;
+    report_.numbered = !movie_->windowed;
     report_.start = stream_time(*movie_, video, range.first_pts);
     report_.stop = stream_time(*movie_, video, range.end_pts);
     report_.first_frame = range.first_frame;
@@ -243,6 +272,7 @@ class ClipMaker {
     if (!lead) return fail(Fault::WrongType, "There is neither video nor audio in the source.");
     const auto range = find_sound(*movie_, *lead, options_.request);
     if (!range) return tl::make_unexpected(range.error());
+    if (movie_->cut_short && range->at_end) return cut_short();
     report_.mode = options_.request.mode == Mode::Copy ? Mode::Copy : Mode::Edit;
     report_.reason = "there is only sound, which is cut to the sample without re-encoding";
     report_.start = stream_time(*movie_, *lead, range->first);
@@ -272,6 +302,10 @@ class ClipMaker {
       return true;
     }
     if (!track.edit_fault.empty()) return edit_fault(track);
+    if (const std::string why = writer_->why_not(track); !why.empty()) {
+      drop(track, why);
+      return true;
+    }
     auto copied = copy_track(track, first, end);
     if (!copied) return tl::make_unexpected(copied.error());
     if (!*copied) {
@@ -279,13 +313,20 @@ class ClipMaker {
       return true;
     }
     say(track);
-    writer_.add(std::move(**copied));
+    writer_->add(std::move(**copied));
     return true;
+  }
+
+  static tl::unexpected<Error> cannot_hide() {
+    return fail(Fault::Unsupported,
+                "Matroska has no edit list to hide the pictures around the range that mode=edit "
+                "keeps. Use mode=smart, exact or copy, or an MP4.");
   }
 
   // Which of the modes cuts the range, and why.
   Result<Mode> choose(const Track& video, const PictureRange& range) {
     const Mode asked = options_.request.mode;
+    if (asked == Mode::Edit && !writer_->hides() && surplus(video, range)) return cannot_hide();
     if (asked != Mode::Auto && asked != Mode::Smart) {
       report_.reason = "as asked";
       return asked;
@@ -297,7 +338,7 @@ class ClipMaker {
       if (!clean) return tl::make_unexpected(clean.error());
       closed = *clean;
     }
-    if (asked == Mode::Auto && closed) {
+    if (asked == Mode::Auto && closed && (writer_->hides() || !surplus(video, range))) {
       report_.reason = "the range starts at a key frame that nothing refers across";
       return Mode::Edit;
     }
@@ -333,13 +374,10 @@ class ClipMaker {
   }
 
   Result<bool> copy_video(const Track& video, const PictureRange& range) {
-    const auto description = one_description(video, range.key_index, range.last_index + 1);
-    if (!description) return tl::make_unexpected(description.error());
-    OutputTrack out;
-    out.source = &video;
-    out.timescale = video.timescale;
-    out.description = video.descriptions[*description - 1];
-    out.packets = TrackBuilder(video.timescale);
+    if (const std::string why = writer_->why_not(video); !why.empty()) return no_place(video, why);
+    auto begun = begin_track(video, range.key_index, range.last_index + 1);
+    if (!begun) return tl::make_unexpected(begun.error());
+    OutputTrack out = std::move(*begun);
     int64_t last = 0;
     video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t, const Sample& s) {
       // Leading pictures of an open GOP refer to what is not in the clip.
@@ -354,7 +392,7 @@ class ClipMaker {
     report_.frames_copied = range.frames;
     report_.lead_hidden = report_.mode == Mode::Edit && range.lead > 0;
     say(video);
-    writer_.add(std::move(out));
+    writer_->add(std::move(out));
     return true;
   }
 
@@ -389,7 +427,10 @@ class ClipMaker {
       const auto done = smart_video(video, range);
       if (!done) return done;
       if (*done) return true;
-      if (report_.mode == Mode::Edit) return copy_video(video, range);
+      if (report_.mode == Mode::Edit) {
+        if (!writer_->hides() && surplus(video, range)) return cannot_hide();
+        return copy_video(video, range);
+      }
     }
     return exact_video(video, range);
   }
@@ -428,7 +469,7 @@ class ClipMaker {
     out.length = range.end_pts - range.first_pts;
     report_.lead = 0;
     say(*out.source);
-    writer_.add(std::move(out));
+    writer_->add(std::move(out));
   }
 
   // True: done. False: it cannot be, and report_ names the mode to use and why.
@@ -523,7 +564,8 @@ class ClipMaker {
   ByteReader& reader_;
   const Options& options_;
   Transcoder* transcoder_;
-  MovieWriter writer_;
+  const Container container_;
+  std::unique_ptr<ClipWriter> writer_;
   Report report_;
 };
 

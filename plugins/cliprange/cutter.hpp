@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
-#include "mp4writer.hpp"
+#include "clipwriter.hpp"
 #include "plan.hpp"
 
 namespace clips::cut {
@@ -11,7 +11,9 @@ enum class Fallback { Exact, Copy, Error };
 struct Options {
   Request request;
   Fallback fallback = Fallback::Exact;
-  bool moov_first = true;
+  bool index_first = true;
+  // Nothing: QuickTime for QuickTime, else MP4.
+  std::optional<Container> container;
 };
 
 // What was really cut.
@@ -20,19 +22,21 @@ struct Report {
   std::string reason;           // why this mode and no other
   int64_t start = 0, stop = 0;  // ns of the source's stream time
   bool has_pictures = false;
+  bool numbered = true;  // first_frame is known
   uint64_t first_frame = 0, frames = 0;
   int64_t key_frame = 0;  // ns
   uint64_t lead = 0;      // pictures in the file in front of the first wanted one
   bool lead_hidden = false;
   uint64_t frames_copied = 0, frames_encoded = 0;
   bool stop_past_end = false;
+  Container container = Container::Mp4;
   std::vector<std::string> tracks;    // "video avc1", "audio mp4a", ...
   std::vector<std::string> warnings;  // tracks that were dropped, and why
 };
 
 struct Clip {
   std::shared_ptr<const Movie> movie;
-  MovieWriter writer;
+  std::unique_ptr<ClipWriter> writer;
   Report report;
 };
 

@@ -4,8 +4,8 @@
  * @title: clipexport
  *
  * A source of the bytes of one finished clip: the frames [start, stop) of the file at `uri`, with
- * the sound that belongs to them to the sample, as an MP4 (or QuickTime, if the source is one)
- * whose index stands in front.
+ * the sound that belongs to them to the sample, as an MP4 (or QuickTime, if the source is one, or
+ * Matroska) whose index stands in front. Sources are MP4, QuickTime, Matroska, WebM and MPEG-TS.
  *
  * |[
  * gst-launch-1.0 clipexport uri=file:///video.mp4 start=1801300000000 stop=1811300000000 \
@@ -24,10 +24,9 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
+#include "container.hpp"
 #include "gstrangetypes.hpp"
 #include "gsttranscoder.hpp"
-#include "gsturireader.hpp"
-#include "mp4index.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
 #define GST_CAT_DEFAULT clip_export_debug
@@ -44,6 +43,10 @@ constexpr size_t kStepBuffers = 256;
 // Bytes between two wanted stretches that are cheaper to read than to jump over.
 constexpr uint64_t kGapBytes = 16 << 10;
 constexpr uint64_t kRemoteGapBytes = 256 << 10;
+// Sources without an index are walked through up to this size even if only a range of them is
+// wanted, so that pictures can be numbered.
+constexpr uint64_t kWholeBytes = 64 << 20;
+constexpr uint64_t kRemoteWholeBytes = 4 << 20;
 
 struct Settings {
   std::string uri;
@@ -56,6 +59,7 @@ struct Settings {
   guint64 tolerance = 500'000;
   guint64 max_lead_in = GST_CLOCK_TIME_NONE;
   Fallback fallback = Fallback::Exact;
+  std::optional<Container> container;
   bool faststart = true;
   gint quality = 16;
 };
@@ -63,6 +67,7 @@ struct Settings {
 // Lives from start() to stop(); the streaming thread's alone, but for reader->cancel().
 struct State {
   std::shared_ptr<const Movie> movie;
+  std::unique_ptr<MediaSource> media;
   std::unique_ptr<EncodedStore> encoded;
   std::optional<Clip> clip;
   std::chrono::steady_clock::time_point began;
@@ -99,6 +104,7 @@ enum Property : guint {
   kTolerance,
   kMaxLeadIn,
   kFallback,
+  kContainer,
   kFaststart,
   kQuality,
   kActualStart,
@@ -110,7 +116,8 @@ guint source_setup_signal = 0;
 
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS,
-                            GST_STATIC_CAPS("video/quicktime, variant=(string){ iso, apple }"));
+                            GST_STATIC_CAPS("video/quicktime, variant=(string){ iso, apple }; "
+                                            "video/x-matroska; audio/x-matroska"));
 
 Options options_of(const Settings& settings) {
   Options options;
@@ -124,7 +131,8 @@ Options options_of(const Settings& settings) {
   if (settings.max_lead_in != GST_CLOCK_TIME_NONE)
     options.request.max_lead_in = settings.max_lead_in;
   options.fallback = settings.fallback;
-  options.moov_first = settings.faststart;
+  options.index_first = settings.faststart;
+  options.container = settings.container;
   return options;
 }
 
@@ -166,6 +174,25 @@ void close_source(Private& p) {
   p.state = State{};
 }
 
+// What of a source is wanted, for those that are not indexed whole.
+Wish wish_of(const Settings& settings, const UriReader& reader) {
+  Wish wish;
+  wish.whole_up_to = reader.remote() ? kRemoteWholeBytes : kWholeBytes;
+  const bool numbered = settings.start_frame >= 0 || settings.stop_frame >= 0;
+  if (!numbered && settings.mode != Mode::Whole && settings.snap == Snap::Before)
+    wish.range = {settings.start, settings.stop};
+  return wish;
+}
+
+Result<bool> read_index(Private& p, const std::shared_ptr<UriReader>& reader,
+                        const std::string& uri, const Wish& wish) {
+  auto movie = read_movie(*reader, uri, wish);
+  if (!movie) return tl::make_unexpected(movie.error());
+  p.state.movie = std::make_shared<const Movie>(std::move(*movie));
+  p.state.media = std::make_unique<MediaSource>(reader, *p.state.movie);
+  return true;
+}
+
 // Opens the source and reads its index.
 Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& settings) {
   if (settings.uri.empty())
@@ -177,15 +204,18 @@ Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& s
     g_signal_emit(self, source_setup_signal, 0, source);
   });
   if (!opened) return opened;
-  const auto head = reader->read(0, 16, 4096);
-  if (!head) return tl::make_unexpected(head.error());
-  if (!looks_like_mp4(*head))
-    return fail(Fault::WrongType,
-                settings.uri + " is not an MP4 or QuickTime file, the containers that can be cut.");
-  auto movie = read_mp4(*reader);
-  if (!movie) return tl::make_unexpected(movie.error());
-  p.state.movie = std::make_shared<const Movie>(std::move(*movie));
-  return true;
+  return read_index(p, reader, settings.uri, wish_of(settings, *reader));
+}
+
+const char* caps_of(const Report& report) {
+  switch (report.container) {
+    case Container::Mov:
+      return "video/quicktime, variant=(string)apple";
+    case Container::Matroska:
+      return report.has_pictures ? "video/x-matroska" : "audio/x-matroska";
+    default:
+      return "video/quicktime, variant=(string)iso";
+  }
 }
 
 Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
@@ -200,9 +230,18 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
     reader = p.reader;
   }
   const Options options = options_of(settings);
-  p.state.encoded = std::make_unique<EncodedStore>();
-  GstTranscoder transcoder(*reader, *p.state.encoded, settings.quality);
-  auto clip = make_clip(p.state.movie, *reader, options, &transcoder);
+  const auto make = [&] {
+    p.state.encoded = std::make_unique<EncodedStore>();
+    GstTranscoder transcoder(*p.state.media, *p.state.encoded, settings.quality);
+    return make_clip(p.state.movie, *p.state.media, options, &transcoder);
+  };
+  auto clip = make();
+  if (!clip && p.state.movie->windowed && clip.error().fault != Fault::Cancelled) {
+    // What is missing may lie outside of what was indexed.
+    const auto whole = read_index(p, reader, settings.uri, {});
+    if (!whole) return whole;
+    clip = make();
+  }
   if (!clip) return tl::make_unexpected(clip.error());
   for (const std::string& warning : clip->report.warnings)
     GST_ELEMENT_WARNING(self, STREAM, NOT_IMPLEMENTED, ("%s", warning.c_str()), (nullptr));
@@ -212,16 +251,14 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
     p.actual_start = static_cast<guint64>(std::max<int64_t>(0, report.start));
     p.actual_stop = static_cast<guint64>(std::max<int64_t>(0, report.stop));
     p.actual_frames = report.frames;
-    p.total_size = clip->writer.total_size();
+    p.total_size = clip->writer->total_size();
   }
   GST_INFO_OBJECT(self, "cutting [%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ") with mode %s: %s",
                   report.start, report.stop, mode_name(report.mode), report.reason.c_str());
   gst_element_post_message(
       GST_ELEMENT_CAST(self),
       gst_message_new_element(GST_OBJECT_CAST(self), describe(report, options.request)));
-  const bool apple = clip->movie->container == Container::Mov;
-  const auto caps = CapsRef::adopt(gst_caps_new_simple("video/quicktime", "variant", G_TYPE_STRING,
-                                                       apple ? "apple" : "iso", nullptr));
+  const auto caps = CapsRef::adopt(gst_caps_from_string(caps_of(report)));
   p.state.clip.emplace(std::move(*clip));
   gst_base_src_set_caps(GST_BASE_SRC_CAST(self), caps.get());
   gst_element_post_message(GST_ELEMENT_CAST(self),
@@ -229,16 +266,12 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
   return true;
 }
 
-BufferRef wrap(const Bytes& bytes) {
-  return BufferRef::adopt(gst_buffer_new_memdup(bytes.data(), bytes.size()));
-}
-
 // Makes sure that p.state.block holds the byte of the source at `offset`.
-Result<bool> load(UriReader& reader, State& state, uint64_t offset) {
+Result<bool> load(MediaSource& reader, State& state, uint64_t offset) {
   if (state.block && offset >= state.block_offset &&
       offset < state.block_offset + gst_buffer_get_size(state.block.get()))
     return true;
-  const auto& runs = state.clip->writer.runs();
+  const auto& runs = state.clip->writer->runs();
   const uint64_t gap = reader.remote() ? kRemoteGapBytes : kGapBytes;
   const uint64_t step = reader.remote() ? kRemoteStepBytes : kStepBytes;
   // How far the source is wanted from here on without a jump.
@@ -261,7 +294,7 @@ Result<bool> load(UriReader& reader, State& state, uint64_t offset) {
 }
 
 // The next buffers of the clip; an empty list is its end.
-Result<Ref<GstBufferList>> next_buffers(UriReader& reader, State& state) {
+Result<Ref<GstBufferList>> next_buffers(State& state) {
   auto list = Ref<GstBufferList>::adopt(gst_buffer_list_new());
   uint64_t bytes = 0;
   const auto push = [&](BufferRef buffer) {
@@ -272,7 +305,7 @@ Result<Ref<GstBufferList>> next_buffers(UriReader& reader, State& state) {
     bytes += size;
     gst_buffer_list_add(list.get(), buffer.release());
   };
-  const MovieWriter& writer = state.clip->writer;
+  const ClipWriter& writer = *state.clip->writer;
   if (!state.head_sent) {
     state.head_sent = true;
     push(wrap(writer.head()));
@@ -283,14 +316,18 @@ Result<Ref<GstBufferList>> next_buffers(UriReader& reader, State& state) {
     const Run& run = runs[state.run];
     const uint64_t offset = run.offset + state.run_done;
     const uint64_t left = run.length - state.run_done;
-    if (left > 0 && run.store == Store::Encoded) {
+    if (left > 0 && run.store == Store::Written) {
+      const auto begin = writer.written().begin() + static_cast<ptrdiff_t>(offset);
+      push(wrap(Bytes(begin, begin + static_cast<ptrdiff_t>(left))));
+      state.run_done += left;
+    } else if (left > 0 && run.store == Store::Encoded) {
       const uint64_t take = std::min(left, kStepBytes);
       auto part = state.encoded->read(offset, static_cast<size_t>(take));
       if (!part) return tl::make_unexpected(part.error());
-      push(wrap(*part));
+      push(wrap(std::move(*part)));
       state.run_done += take;
     } else if (left > 0) {
-      const auto loaded = load(reader, state, offset);
+      const auto loaded = load(*state.media, state, offset);
       if (!loaded) return tl::make_unexpected(loaded.error());
       const uint64_t at = offset - state.block_offset;
       const uint64_t take = std::min<uint64_t>(left, gst_buffer_get_size(state.block.get()) - at);
@@ -330,7 +367,7 @@ GstFlowReturn create(GstPushSrc* src, GstBuffer** buffer) {
     MutexLock lock(p.mutex);
     reader = p.reader;
   }
-  auto list = next_buffers(*reader, p.state);
+  auto list = next_buffers(p.state);
   if (!list) return failed(list.error());
   const guint count = gst_buffer_list_length(list->get());
   if (count == 0) {
@@ -410,6 +447,9 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kFallback:
         s.fallback = static_cast<Fallback>(g_value_get_enum(value));
         break;
+      case kContainer:
+        s.container = container_of(g_value_get_enum(value));
+        break;
       case kFaststart:
         s.faststart = g_value_get_boolean(value);
         break;
@@ -464,6 +504,9 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
       break;
     case kFallback:
       g_value_set_enum(value, static_cast<gint>(s.fallback));
+      break;
+    case kContainer:
+      g_value_set_enum(value, container_value(s.container));
       break;
     case kFaststart:
       g_value_set_boolean(value, s.faststart);
@@ -634,6 +677,9 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
           g_param_spec_enum("fallback", "Fallback",
                             "What to do where the mode does not suit the source.",
                             fallback_get_type(), static_cast<gint>(d.fallback), writable));
+  install(kContainer,
+          g_param_spec_enum("container", "Container", "The kind of file that the clip is.",
+                            container_get_type(), container_value(d.container), writable));
   install(kFaststart, g_param_spec_boolean(
                           "faststart", "Fast start",
                           "Put the index in front of the media, so that players start at once.",

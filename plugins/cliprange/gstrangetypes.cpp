@@ -37,6 +37,30 @@ GType fallback_get_type() {
 }
 
 namespace {
+constexpr gint kAutomatic = -1;
+}
+
+GType container_get_type() {
+  static const GEnumValue values[] = {
+      {kAutomatic, "QuickTime for a QuickTime source, else MP4", "auto"},
+      {static_cast<gint>(Container::Mp4), "MP4", "mp4"},
+      {static_cast<gint>(Container::Mov), "QuickTime", "mov"},
+      {static_cast<gint>(Container::Matroska), "Matroska", "matroska"},
+      {0, nullptr, nullptr}};
+  static const GType type = g_enum_register_static("GstClipsContainer", values);
+  return type;
+}
+
+gint container_value(std::optional<Container> container) {
+  return container ? static_cast<gint>(*container) : kAutomatic;
+}
+
+std::optional<Container> container_of(gint value) {
+  if (value == kAutomatic) return std::nullopt;
+  return static_cast<Container>(value);
+}
+
+namespace {
 
 std::pair<GQuark, gint> code_of(Fault fault) {
   switch (fault) {
@@ -88,14 +112,16 @@ GstStructure* describe(const Report& report, const Request& request) {
       G_TYPE_BOOLEAN, report.stop_past_end ? TRUE : FALSE, "mode", G_TYPE_STRING,
       mode_name(report.mode), "reason", G_TYPE_STRING, report.reason.c_str(), nullptr);
   if (report.has_pictures)
-    gst_structure_set(
-        s, "first-frame", G_TYPE_UINT64, static_cast<guint64>(report.first_frame), "last-frame",
-        G_TYPE_UINT64, static_cast<guint64>(report.first_frame + report.frames - 1), "frames",
-        G_TYPE_UINT64, static_cast<guint64>(report.frames), "key-frame", G_TYPE_UINT64,
-        ns(report.key_frame), "lead-frames", G_TYPE_UINT64, static_cast<guint64>(report.lead),
-        "lead-hidden", G_TYPE_BOOLEAN, report.lead_hidden ? TRUE : FALSE, "frames-copied",
-        G_TYPE_UINT64, static_cast<guint64>(report.frames_copied), "frames-encoded", G_TYPE_UINT64,
-        static_cast<guint64>(report.frames_encoded), nullptr);
+    gst_structure_set(s, "frames", G_TYPE_UINT64, static_cast<guint64>(report.frames), "key-frame",
+                      G_TYPE_UINT64, ns(report.key_frame), "lead-frames", G_TYPE_UINT64,
+                      static_cast<guint64>(report.lead), "lead-hidden", G_TYPE_BOOLEAN,
+                      report.lead_hidden ? TRUE : FALSE, "frames-copied", G_TYPE_UINT64,
+                      static_cast<guint64>(report.frames_copied), "frames-encoded", G_TYPE_UINT64,
+                      static_cast<guint64>(report.frames_encoded), nullptr);
+  if (report.has_pictures && report.numbered)
+    gst_structure_set(s, "first-frame", G_TYPE_UINT64, static_cast<guint64>(report.first_frame),
+                      "last-frame", G_TYPE_UINT64,
+                      static_cast<guint64>(report.first_frame + report.frames - 1), nullptr);
   GValue list = G_VALUE_INIT;
   g_value_init(&list, GST_TYPE_ARRAY);
   for (const std::string& track : report.tracks) {

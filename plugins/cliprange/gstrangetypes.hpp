@@ -11,6 +11,10 @@ namespace clips::cut {
 GType mode_get_type();
 GType snap_get_type();
 GType fallback_get_type();
+// The property `container`, and its value as the number of that type.
+GType container_get_type();
+gint container_value(std::optional<Container> container);
+std::optional<Container> container_of(gint value);
 
 // Posts the one error message for a failure.
 void post_error(GstElement* element, const Error& error);

@@ -4,7 +4,6 @@
 #include <gst/video/video.h>
 
 #include <functional>
-#include <numeric>
 
 namespace clips::cut {
 
@@ -41,8 +40,8 @@ constexpr Decoder kDecoders[] = {
     {fourcc("vp08"), "video/x-vp8", "vp8dec"},
     {fourcc("vp09"), "video/x-vp9", "vp9dec"},
     {fourcc("av01"), "video/x-av1, stream-format=obu-stream, alignment=tu", "av1parse ! av1dec"},
-    {fourcc("jpeg"), "image/jpeg", "avdec_mjpeg"},
-    {fourcc("mjpa"), "image/jpeg", "avdec_mjpeg"},
+    {fourcc("jpeg"), "image/jpeg, parsed=true", "avdec_mjpeg"},
+    {fourcc("mjpa"), "image/jpeg, parsed=true", "avdec_mjpeg"},
     {fourcc("apco"), "video/x-prores, variant=proxy", "avdec_prores"},
     {fourcc("apcs"), "video/x-prores, variant=lt", "avdec_prores"},
     {fourcc("apcn"), "video/x-prores, variant=standard", "avdec_prores"},
@@ -420,12 +419,16 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   }
   gst_caps_set_simple(caps.get(), "width", G_TYPE_INT, width, "height", G_TYPE_INT, height,
                       nullptr);
-  const Sample head = video_->samples.at(first);
-  if (head.duration > 0 && head.duration < G_MAXINT && scale < G_MAXINT) {
-    const int64_t divisor = std::gcd(head.duration, int64_t{scale});
-    gst_caps_set_simple(caps.get(), "framerate", GST_TYPE_FRACTION,
-                        static_cast<int>(scale / divisor),
-                        static_cast<int>(head.duration / divisor), nullptr);
+  // Of the whole track: both ends of a clip must be encoded with the same parameters.
+  const uint64_t count = video_->samples.count();
+  const int64_t span = video_->samples.at(count - 1).dts - video_->samples.at(0).dts;
+  if (count > 1 && span > 0) {
+    gint rate = 0, per = 1;
+    gst_video_guess_framerate(
+        static_cast<GstClockTime>(
+            round_div(Wide{span} * GST_SECOND, Wide{scale} * static_cast<int64_t>(count - 1))),
+        &rate, &per);
+    gst_caps_set_simple(caps.get(), "framerate", GST_TYPE_FRACTION, rate, per, nullptr);
   }
   (*decoder)->start(caps.get());
   const Sample tail = video_->samples.at(last);

@@ -3,7 +3,7 @@
 
 #include "cutter.hpp"
 #include "encodedstore.hpp"
-#include "gsturireader.hpp"
+#include "gstmediasource.hpp"
 #include "nal.hpp"
 
 namespace clips::cut {
@@ -11,7 +11,7 @@ namespace clips::cut {
 // Re-encodes with stock elements: a decoder and an encoder, driven in the calling thread.
 class GstTranscoder final : public Transcoder {
  public:
-  GstTranscoder(UriReader& reader, EncodedStore& store, int quality)
+  GstTranscoder(MediaSource& reader, EncodedStore& store, int quality)
       : reader_(reader), store_(store), quality_(quality) {}
 
   Result<bool> prepare(const Movie& movie, const Track& video, Style style) override;
@@ -28,7 +28,7 @@ class GstTranscoder final : public Transcoder {
   Result<std::unique_ptr<Chain>> make_decoder();
   Result<std::unique_ptr<Chain>> make_encoder();
 
-  UriReader& reader_;
+  MediaSource& reader_;
   EncodedStore& store_;
   const int quality_;
   const Track* video_ = nullptr;

@@ -136,6 +136,8 @@ struct Track {
 
 enum class Container { Mp4, Mov, Matroska, MpegTs };
 
+class PacketMap;
+
 struct Movie {
   Container container = Container::Mp4;
   bool fragmented = false;
@@ -143,7 +145,13 @@ struct Movie {
   std::vector<Track> tracks;
   std::vector<std::string> notes;  // what was left out, for a warning
   uint64_t source_size = 0;
+  // Only packets around a wanted range are in it: pictures cannot be numbered.
+  bool windowed = false;
+  // The source ends in the middle of a packet: what comes last in the index is not its end.
+  bool cut_short = false;
   std::shared_ptr<const Bytes> storage;  // what the sample tables look into
+  // Set where packets do not stand in the source as samples do; source_size then is the map's.
+  std::shared_ptr<const PacketMap> packets;
 
   const Track* video() const {
     for (const Track& track : tracks)

@@ -8,68 +8,10 @@ namespace clips::cut {
 
 namespace {
 
-// Between tracks that the source keeps within this of each other, its own order of packets stays:
-// then one pass over the source is one pass over the clip.
-constexpr int64_t kLargestSkewMs = 1000;
 // A chunk ends here so that players need not buffer more.
 constexpr uint64_t kChunkBytes = 1 << 20;
 
-void append(std::vector<TrackBuilder::Entry>& table, int64_t value) {
-  if (!table.empty() && table.back().value == value &&
-      table.back().count < std::numeric_limits<uint32_t>::max())
-    ++table.back().count;
-  else
-    table.push_back({1, value});
-}
-
 }  // namespace
-
-void TrackBuilder::add(Store store, uint64_t offset, uint32_t size, int64_t dts, int64_t pts,
-                       bool sync, uint64_t order) {
-  if (count_ == 0) {
-    first_dts_ = dts;
-    constant_size_ = size;
-  } else {
-    append(stts_, std::max<int64_t>(0, dts - last_dts_));
-    if (constant_size_ && size != constant_size_) {
-      sizes_.assign(static_cast<size_t>(count_), constant_size_);
-      constant_size_ = 0;
-    }
-  }
-  if (!constant_size_) sizes_.push_back(size);
-  append(ctts_, pts - dts);
-  shifted_ |= pts != dts;
-  negative_ |= pts < dts;
-  last_dts_ = std::max(dts, count_ ? last_dts_ : dts);
-  ++count_;
-  if (sync) sync_.push_back(static_cast<uint32_t>(count_));
-  if (!pieces_.empty()) {
-    Piece& piece = pieces_.back();
-    if (piece.store == store && piece.offset + piece.bytes == offset &&
-        piece.bytes + size <= kChunkBytes && dts < piece_end_) {
-      piece.bytes += size;
-      ++piece.samples;
-      return;
-    }
-  }
-  pieces_.push_back({store, offset, size, 1, dts, order});
-  piece_end_ = dts + half_second_;
-}
-
-void TrackBuilder::finish(int64_t last_duration) {
-  append(stts_, last_duration);
-  duration_ = last_dts_ - first_dts_ + last_duration;
-}
-
-MovieWriter::MovieWriter(Container container, bool moov_first)
-    : container_(container), moov_first_(moov_first) {}
-
-uint64_t MovieWriter::source_end() const {
-  uint64_t end = 0;
-  for (const Run& run : runs_)
-    if (run.store == Store::Source) end = std::max(end, run.offset + run.length);
-  return end;
-}
 
 uint32_t MovieWriter::movie_timescale() const {
   // The least clock on which every track's edits are whole numbers.
@@ -82,38 +24,10 @@ uint32_t MovieWriter::movie_timescale() const {
 }
 
 void MovieWriter::interleave() {
-  struct Item {
-    uint32_t track;
-    const TrackBuilder::Piece* piece;
-    int64_t time;  // microseconds on the clip's clock
-  };
-  std::vector<Item> items;
-  for (size_t i = 0; i < tracks_.size(); ++i) {
-    const OutputTrack& track = tracks_[i];
-    const int64_t zero = track.packets.first_dts();
-    for (const auto& piece : track.packets.pieces())
-      items.push_back({static_cast<uint32_t>(i), &piece,
-                       static_cast<int64_t>(floor_div(
-                           Wide{piece.dts - zero - track.media_start + track.delay} * 1'000'000,
-                           track.timescale))});
-  }
-  std::stable_sort(items.begin(), items.end(),
-                   [](const Item& a, const Item& b) { return a.piece->order < b.piece->order; });
-  // How far the source's order runs ahead in one track while another waits.
-  int64_t skew = 0;
-  int64_t latest = std::numeric_limits<int64_t>::min();
-  for (const Item& item : items) {
-    latest = std::max(latest, item.time);
-    skew = std::max(skew, latest - item.time);
-  }
-  if (skew > kLargestSkewMs * 1000)
-    std::stable_sort(items.begin(), items.end(),
-                     [](const Item& a, const Item& b) { return a.time < b.time; });
-
   uint64_t offset = 0;
   uint64_t chunk_bytes = 0;
   int64_t chunk_time = 0;
-  for (const Item& item : items) {
+  for (const Item& item : in_order()) {
     const auto& piece = *item.piece;
     if (!chunks_.empty() && chunks_.back().track == item.track &&
         chunk_bytes + piece.bytes <= kChunkBytes && item.time - chunk_time < 500'000) {
@@ -124,17 +38,13 @@ void MovieWriter::interleave() {
       chunk_bytes = piece.bytes;
       chunk_time = item.time;
     }
-    if (!runs_.empty() && runs_.back().store == piece.store &&
-        runs_.back().offset + runs_.back().length == piece.offset)
-      runs_.back().length += piece.bytes;
-    else
-      runs_.push_back({piece.store, piece.offset, piece.bytes});
+    add_run(piece.store, piece.offset, piece.bytes);
     offset += piece.bytes;
   }
   media_size_ = offset;
 }
 
-void MovieWriter::finish() {
+Result<bool> MovieWriter::finish() {
   interleave();
   ByteWriter w;
   const size_t mark = w.box(fourcc("ftyp"));
@@ -178,6 +88,7 @@ void MovieWriter::finish() {
     media.text("mdat");
   }
   head_.insert(head_.end(), media.out.begin(), media.out.end());
+  return true;
 }
 
 Bytes MovieWriter::moov(uint64_t media_offset, bool wide) const {

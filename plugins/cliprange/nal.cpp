@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bits.hpp"
+
 namespace clips::cut {
 
 bool is_avc(uint32_t code) {
@@ -95,37 +97,6 @@ Bytes escape(ByteView raw) {
   return out;
 }
 
-class BitReader {
- public:
-  explicit BitReader(ByteView data, size_t at = 0) : data_(data), at_(at) {}
-  size_t position() const { return at_; }
-  bool bad() const { return bad_; }
-  unsigned bit() {
-    if (at_ / 8 >= data_.size()) {
-      bad_ = true;
-      return 0;
-    }
-    const unsigned v = (data_[at_ / 8] >> (7 - at_ % 8)) & 1u;
-    ++at_;
-    return v;
-  }
-  unsigned bits(int n) {
-    unsigned v = 0;
-    while (n-- > 0) v = v << 1 | bit();
-    return v;
-  }
-  unsigned ue() {
-    int zeros = 0;
-    while (!bit() && !bad_ && zeros < 31) ++zeros;
-    return (1u << zeros) - 1 + bits(zeros);
-  }
-
- private:
-  ByteView data_;
-  size_t at_;
-  bool bad_ = false;
-};
-
 class BitWriter {
  public:
   Bytes out;
@@ -189,6 +160,26 @@ Bytes copy_of(ByteView v) {
 
 constexpr size_t kHevcHeader = 22;  // of an hvcC, in front of the arrays
 
+// Pixel aspects by number: H.264 table E-1, H.265 the same.
+constexpr unsigned kAspects[][2] = {{1, 1},   {1, 1},    {12, 11}, {10, 11}, {16, 11}, {40, 33},
+                                    {24, 11}, {20, 11},  {32, 11}, {80, 33}, {18, 11}, {15, 11},
+                                    {64, 33}, {160, 99}, {4, 3},   {3, 2},   {2, 1}};
+
+// Reads the window that is shown of a coded picture.
+void crop(BitReader& r, SequencePictures& is, uint64_t width, uint64_t height, unsigned fields) {
+  uint64_t sides = 0, ends = 0;
+  if (r.bit()) {
+    const uint64_t x = is.chroma_format == 1 || is.chroma_format == 2 ? 2 : 1;
+    const uint64_t y = (is.chroma_format == 1 ? 2u : 1u) * fields;
+    sides = r.ue() * x;
+    sides += r.ue() * x;
+    ends = r.ue() * y;
+    ends += r.ue() * y;
+  }
+  is.picture.width = static_cast<uint32_t>(width > sides ? width - sides : 0);
+  is.picture.height = static_cast<uint32_t>(height > ends ? height - ends : 0);
+}
+
 }  // namespace
 
 std::optional<ParameterSets> parameter_sets(const NalFormat& format) {
@@ -223,10 +214,10 @@ std::optional<ParameterSets> parameter_sets(const NalFormat& format) {
   return sets;
 }
 
-std::optional<AvcPictures> avc_pictures(ByteView sps) {
+std::optional<SequencePictures> avc_pictures(ByteView sps) {
   const Bytes raw = unescape(sps);
   BitReader r(raw, 8);
-  AvcPictures is;
+  SequencePictures is;
   is.profile = r.bits(8);
   r.bits(16);  // constraints and level
   r.ue();      // id
@@ -235,8 +226,9 @@ std::optional<AvcPictures> avc_pictures(ByteView sps) {
       std::end(with_chroma)) {
     is.chroma_format = r.ue();
     if (is.chroma_format == 3) r.bit();
-    const unsigned luma = r.ue(), chroma = r.ue();
-    is.bit_depth = 8 + std::max(luma, chroma);
+    is.luma_depth = 8 + r.ue();
+    is.chroma_depth = 8 + r.ue();
+    is.bit_depth = std::max(is.luma_depth, is.chroma_depth);
     r.bit();  // lossless transform bypass
     const int lists = r.bit() ? (is.chroma_format == 3 ? 12 : 8) : 0;
     for (int i = 0; i < lists; ++i) {
@@ -263,26 +255,146 @@ std::optional<AvcPictures> avc_pictures(ByteView sps) {
   }
   r.ue();   // reference frames
   r.bit();  // gaps
-  r.ue();   // width
-  r.ue();   // height
+  const uint64_t width = 16 * (uint64_t{r.ue()} + 1);
+  const uint64_t map_height = 16 * (uint64_t{r.ue()} + 1);
   is.progressive = r.bit();
+  const unsigned fields = is.progressive ? 1 : 2;
   if (!is.progressive) r.bit();
   r.bit();
-  if (r.bit())
-    for (int side = 0; side < 4; ++side) r.ue();
+  crop(r, is, width, map_height * fields, fields);
   if (r.bit()) {
-    if (r.bit() && r.bits(8) == 255) r.bits(32);  // pixel aspect
-    if (r.bit()) r.bit();                         // overscan
     if (r.bit()) {
-      r.bits(4);
+      const unsigned aspect = r.bits(8);
+      if (aspect == 255) {
+        is.picture.pixel_width = r.bits(16);
+        is.picture.pixel_height = r.bits(16);
+      } else if (aspect < std::size(kAspects)) {
+        is.picture.pixel_width = kAspects[aspect][0];
+        is.picture.pixel_height = kAspects[aspect][1];
+      }
+      if (!is.picture.pixel_width || !is.picture.pixel_height)
+        is.picture.pixel_width = is.picture.pixel_height = 1;
+    }
+    if (r.bit()) r.bit();  // overscan
+    if (r.bit()) {
+      r.bits(3);
+      is.picture.colour.full_range = r.bit();
       if (r.bit()) {
-        r.bits(8);
-        is.transfer = r.bits(8);
+        is.picture.colour.primaries = r.bits(8);
+        is.picture.colour.transfer = r.bits(8);
+        is.picture.colour.matrix = r.bits(8);
       }
     }
   }
   if (r.bad()) return std::nullopt;
   return is;
+}
+
+namespace {
+
+// Where the profile of an H.265 sequence parameter set ends, whose sub-layers may have their own.
+std::optional<BitReader> behind_hevc_profile(ByteView raw) {
+  BitReader r(raw, 16 + 4);
+  const unsigned layers = r.bits(3);
+  r.bit();
+  for (int i = 0; i < 12; ++i) r.bits(8);
+  unsigned present[8][2] = {};
+  for (unsigned i = 0; i < layers; ++i) {
+    present[i][0] = r.bit();
+    present[i][1] = r.bit();
+  }
+  if (layers) r.bits(2 * static_cast<int>(8 - layers));
+  for (unsigned i = 0; i < layers; ++i)
+    for (unsigned left = 11 * present[i][0] + present[i][1]; left > 0; --left) r.bits(8);
+  if (r.bad()) return std::nullopt;
+  return r;
+}
+
+}  // namespace
+
+std::optional<SequencePictures> hevc_pictures(ByteView sps) {
+  const Bytes raw = unescape(sps);
+  auto at = behind_hevc_profile(raw);
+  if (!at) return std::nullopt;
+  BitReader& r = *at;
+  SequencePictures is;
+  is.profile = raw[3] & 31u;
+  r.ue();  // id
+  is.chroma_format = r.ue();
+  if (is.chroma_format == 3) r.bit();
+  const uint64_t width = r.ue(), height = r.ue();
+  crop(r, is, width, height, 1);
+  is.luma_depth = 8 + r.ue();
+  is.chroma_depth = 8 + r.ue();
+  is.bit_depth = std::max(is.luma_depth, is.chroma_depth);
+  if (r.bad()) return std::nullopt;
+  return is;
+}
+
+unsigned set_id(NalCodec codec, ByteView unit) {
+  const Bytes raw = unescape(unit.first(std::min<size_t>(unit.size(), 256)));
+  if (codec == NalCodec::Avc) return BitReader(raw, (raw[0] & 31u) == 7 ? 32 : 8).ue();
+  switch ((raw[0] >> 1) & 63u) {
+    case 32:
+      return BitReader(raw, 16).bits(4);
+    case 33: {
+      auto at = behind_hevc_profile(raw);
+      return at ? at->ue() : 0;
+    }
+    default:
+      return BitReader(raw, 16).ue();
+  }
+}
+
+bool is_parameter_set(NalCodec codec, ByteView unit) {
+  const unsigned type = codec == NalCodec::Avc ? unit[0] & 31u : (unit[0] >> 1) & 63u;
+  return codec == NalCodec::Avc ? type == 7 || type == 8 : type >= 32 && type <= 34;
+}
+
+bool only_in_streams(NalCodec codec, ByteView unit) {
+  const unsigned type = codec == NalCodec::Avc ? unit[0] & 31u : (unit[0] >> 1) & 63u;
+  return is_parameter_set(codec, unit) ||
+         (codec == NalCodec::Avc ? type == 9 || type == 12 : type == 35 || type == 38);
+}
+
+std::optional<Bytes> make_config(NalCodec codec, const ParameterSets& sets) {
+  if (sets.sps.empty() || sets.pps.empty()) return std::nullopt;
+  const ByteView sps(sets.sps[0]);
+  NalFormat format;
+  format.codec = codec;
+  ByteWriter w;
+  if (codec == NalCodec::Avc) {
+    const auto is = avc_pictures(sps);
+    if (!is || sps.size() < 4) return std::nullopt;
+    w.u8(1);
+    w.raw(sps.subspan(1, 3));
+    w.u8(0xff);
+    w.u8(0xe0);
+    w.u8(0);
+    if (is->profile != 66 && is->profile != 77 && is->profile != 88) {
+      w.u8(0xfcu | is->chroma_format);
+      w.u8(0xf8u | (is->luma_depth - 8));
+      w.u8(0xf8u | (is->chroma_depth - 8));
+      w.u8(0);
+    }
+  } else {
+    const auto is = hevc_pictures(sps);
+    const Bytes raw = unescape(sps);
+    if (!is || raw.size() < 15 || sets.vps.empty()) return std::nullopt;
+    w.u8(1);
+    w.raw(ByteView(raw).subspan(3, 12));  // profile, tier and level
+    w.u16(0xf000);
+    w.u8(0xfc);
+    w.u8(0xfcu | is->chroma_format);
+    w.u8(0xf8u | (is->luma_depth - 8));
+    w.u8(0xf8u | (is->chroma_depth - 8));
+    w.u16(0);
+    const unsigned layers = ((raw[2] >> 1) & 7u) + 1;
+    w.u8(layers << 3 | (raw[2] & 1u) << 2 | 3u);
+    w.u8(0);
+  }
+  format.config = std::move(w.out);
+  return with_sets(format, sets);
 }
 
 std::optional<unsigned> free_avc_id(const ParameterSets& sets) {

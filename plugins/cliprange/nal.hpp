@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "bytes.hpp"
+#include "sampleentry.hpp"
 
 namespace clips::cut {
 
@@ -57,15 +57,48 @@ struct ParameterSets {
 };
 std::optional<ParameterSets> parameter_sets(const NalFormat& format);
 
-// What an H.264 sequence parameter set says of its pictures.
-struct AvcPictures {
+// What a sequence parameter set says of its pictures. H.265: up to the bit depth, and the size.
+struct SequencePictures {
   unsigned profile = 0;
   unsigned chroma_format = 1;  // 1: 4:2:0
   unsigned bit_depth = 8;      // the larger of brightness and colour
+  unsigned luma_depth = 8, chroma_depth = 8;
   bool progressive = true;
-  unsigned transfer = 2;  // ITU-T H.273; 2: not said
+  Picture picture;  // as shown, without what is cropped
 };
-std::optional<AvcPictures> avc_pictures(ByteView sps);
+std::optional<SequencePictures> avc_pictures(ByteView sps);
+std::optional<SequencePictures> hevc_pictures(ByteView sps);
+
+// An avcC or hvcC of parameter sets, with lengths of four bytes; nothing if they are unreadable.
+std::optional<Bytes> make_config(NalCodec codec, const ParameterSets& sets);
+// The id of a parameter set of any kind.
+unsigned set_id(NalCodec codec, ByteView unit);
+
+// Calls visit(unit) for each unit behind a start code (annex B of both standards).
+template <typename Visit>
+void each_annex_b(ByteView stream, Visit&& visit) {
+  size_t begin = stream.size();
+  size_t at = 0;
+  const auto close = [&](size_t end) {
+    while (end > begin && stream[end - 1] == 0) --end;
+    if (end > begin) visit(stream.subspan(begin, end - begin));
+  };
+  while (at + 3 <= stream.size()) {
+    if (stream[at + 2] > 1) {
+      at += 3;
+    } else if (stream[at] == 0 && stream[at + 1] == 0 && stream[at + 2] == 1) {
+      if (begin < at) close(at);
+      begin = at + 3;
+      at += 3;
+    } else {
+      ++at;
+    }
+  }
+  if (begin < stream.size()) close(stream.size());
+}
+// Units of a stream that MP4 keeps elsewhere or not at all: delimiters, filler, parameter sets.
+bool only_in_streams(NalCodec codec, ByteView unit);
+bool is_parameter_set(NalCodec codec, ByteView unit);
 
 // A number that no set of H.264 parameters uses as its id, below 32: sequence and picture
 // parameter sets of an encoder can both be given it. Nothing if all are taken.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "plan.hpp"
 
+#include "sampleentry.hpp"
+
 namespace clips::cut {
 
 namespace {
@@ -129,6 +131,7 @@ Result<PictureRange> find_pictures(const Movie& movie, const Track& video, const
     return fail(Fault::Range, "There is no picture in the range: it lies between two frames.");
   }
   if (range.end_pts == kNever) {
+    range.at_end = true;
     range.end_pts = end_of_all;
     if (video.media_length)
       range.end_pts = std::min(range.end_pts, video.media_start + *video.media_length);
@@ -205,6 +208,52 @@ Result<PictureRange> snap_to_key(const Movie& movie, const Track& video, const R
   return range;
 }
 
+bool surplus(const Track& video, const PictureRange& range) {
+  bool more = false;
+  video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t, const Sample& s) {
+    more = s.pts >= range.key_pts && (s.pts < range.first_pts || s.pts >= range.end_pts);
+    return !more;
+  });
+  return more;
+}
+
+PictureRange close_group(const Track& video, const PictureRange& range) {
+  PictureRange closed = range;
+  int64_t newest = std::numeric_limits<int64_t>::min();
+  int64_t newest_end = newest;
+  std::vector<Sample> behind;
+  video.samples.each(range.key_index, range.last_index + 1 + kReorderWindow,
+                     [&](uint64_t i, const Sample& s) {
+                       if (i > range.last_index) {
+                         behind.push_back(s);
+                       } else if (s.pts > newest) {
+                         newest = s.pts;
+                         newest_end = s.pts + s.duration;
+                       }
+                       return true;
+                     });
+  // Pictures that are still to come in front of one that is in the clip.
+  size_t keep = 0;
+  for (size_t i = 0; i < behind.size(); ++i) {
+    if (behind[i].pts >= newest) continue;
+    for (; keep <= i; ++keep)
+      if (behind[keep].pts > newest) {
+        newest = behind[keep].pts;
+        newest_end = newest + behind[keep].duration;
+      }
+  }
+  closed.last_index += keep;
+  int64_t next = kNever;
+  for (size_t i = keep; i < behind.size(); ++i) next = std::min(next, behind[i].pts);
+  if (newest >= range.end_pts) closed.end_pts = next == kNever ? newest_end : next;
+  closed.frames = 0;
+  video.samples.each(range.key_index, closed.last_index + 1, [&](uint64_t, const Sample& s) {
+    closed.frames += s.pts >= range.first_pts && s.pts < closed.end_pts;
+    return true;
+  });
+  return closed;
+}
+
 Result<SoundRange> find_sound(const Movie& movie, const Track& audio, const Request& request) {
   if (request.start_frame >= 0 || request.stop_frame >= 0)
     return fail(Fault::Settings,
@@ -234,6 +283,7 @@ Result<SoundRange> find_sound(const Movie& movie, const Track& audio, const Requ
     range.end = std::min(end_of_all, nearest(*request.stop));
     range.stop_past_end = nearest(*request.stop) > end_of_all;
   }
+  range.at_end = range.end == end_of_all;
   if (range.first >= end_of_all)
     return past_the_end(seconds(request.start), seconds(static_cast<uint64_t>(std::max<int64_t>(
                                                     0, stream_time(movie, audio, end_of_all)))));
@@ -257,7 +307,11 @@ PreRoll pre_roll(const Track& track) {
   switch (track.codec) {
     case fourcc("Opus"):
       return {0, 80};
-    case fourcc("mp4a"):
+    case fourcc("mp4a"): {
+      const auto box = sound_entry_box(track.descriptions[0], fourcc("esds"));
+      const auto is = box ? read_esds(*box) : std::nullopt;
+      return {is && (is->object_type == 0x69 || is->object_type == 0x6b) ? 2u : 1u, 0};
+    }
     case fourcc("ac-3"):
     case fourcc("ec-3"):
     case fourcc("ac-4"):

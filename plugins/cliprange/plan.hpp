@@ -28,6 +28,7 @@ struct PictureRange {
   uint64_t first_frame = 0, frames = 0;      // display order, 0-based, and how many
   uint64_t total = 0;                        // pictures that the source shows
   bool stop_past_end = false;
+  bool at_end = false;  // it goes on to the last picture that there is
   // The key frame that the first picture is decoded from.
   uint64_t key_index = 0;
   int64_t key_pts = 0;
@@ -40,10 +41,16 @@ Result<PictureRange> find_pictures(const Movie& movie, const Track& video, const
 Result<PictureRange> snap_to_key(const Movie& movie, const Track& video, const Request& request,
                                  const PictureRange& wanted);
 
+// Whether packets of the range, from its key frame on, hold pictures that are not in it.
+bool surplus(const Track& video, const PictureRange& range);
+// The range with all pictures that such packets hold behind its end, and those between.
+PictureRange close_group(const Track& video, const PictureRange& range);
+
 // Sound without picture: the range in media time of the first audio track, in samples of sound.
 struct SoundRange {
   int64_t first = 0, end = 0;
   bool stop_past_end = false;
+  bool at_end = false;  // it goes on to the last sample that there is
 };
 Result<SoundRange> find_sound(const Movie& movie, const Track& audio, const Request& request);
 

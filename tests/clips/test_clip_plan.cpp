@@ -6,6 +6,7 @@
 
 #include "cliprange/cutter.hpp"
 #include "cliprange/mp4index.hpp"
+#include "memory_reader.hpp"
 
 using namespace clips::cut;
 
@@ -14,21 +15,6 @@ namespace {
 constexpr uint64_t kMs = 1'000'000;
 
 // A source in memory.
-class MemoryReader final : public ByteReader {
- public:
-  explicit MemoryReader(Bytes bytes) : bytes_(std::move(bytes)) {}
-  uint64_t size() const override { return bytes_.size(); }
-  Result<Bytes> read(uint64_t offset, size_t length, uint64_t) override {
-    if (offset >= bytes_.size()) return fail(Fault::Truncated, "past the end");
-    const auto n = static_cast<size_t>(std::min<uint64_t>(length, bytes_.size() - offset));
-    return Bytes(bytes_.begin() + static_cast<ptrdiff_t>(offset),
-                 bytes_.begin() + static_cast<ptrdiff_t>(offset + n));
-  }
-
- private:
-  Bytes bytes_;
-};
-
 Track video_track(uint32_t timescale, std::vector<Sample> samples) {
   Track track;
   track.id = 1;
@@ -191,9 +177,9 @@ TEST(ClipPlan, a_clip_read_back_has_the_pictures_and_times_of_its_plan) {
   EXPECT_EQ(26u, clip->report.frames);
   EXPECT_EQ(3u, clip->report.lead);
 
-  Bytes file = clip->writer.head();
-  for (const clips::cut::Run& run : clip->writer.runs()) file.resize(file.size() + run.length);
-  EXPECT_EQ(file.size(), clip->writer.total_size());
+  Bytes file = clip->writer->head();
+  for (const clips::cut::Run& run : clip->writer->runs()) file.resize(file.size() + run.length);
+  EXPECT_EQ(file.size(), clip->writer->total_size());
   MemoryReader reader(file);
   const auto again = read_mp4(reader);
   ASSERT_TRUE(again) << again.error().details;
@@ -216,7 +202,7 @@ TEST(ClipPlan, the_same_request_gives_the_same_bytes) {
   const auto one = make_clip(movie, none, options, nullptr);
   const auto two = make_clip(movie, none, options, nullptr);
   ASSERT_TRUE(one && two);
-  EXPECT_EQ(one->writer.head(), two->writer.head());
+  EXPECT_EQ(one->writer->head(), two->writer->head());
 }
 
 TEST(ClipPlan, a_source_that_ends_before_its_index_says_is_truncated) {
@@ -243,7 +229,7 @@ TEST(ClipPlan, a_damaged_index_never_does_harm) {
   options.request.mode = Mode::Edit;
   const auto clip = make_clip(movie, none, options, nullptr);
   ASSERT_TRUE(clip);
-  const Bytes head = clip->writer.head();
+  const Bytes head = clip->writer->head();
   std::mt19937 random(7);
   int walked = 0, refused = 0;
   for (int round = 0; round < 20'000; ++round) {

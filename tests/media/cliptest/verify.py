@@ -84,7 +84,7 @@ def look_at_video(clip, media, start, stop, ignore=False, source=None):
 
 
 def look_at_audio(clip, media, index, track, start, stop, ignore=False, video_delta=None,
-                  edits=None, channel=None):
+                  edits=None, channel=None, matroska=False):
     """What the index-th sound track holds; track is the code that it should carry."""
     a = Audio(clip, index, ignore_edits=ignore, channel=channel)
     rep = {"track": track, "errors": len(a.errors)}
@@ -97,6 +97,10 @@ def look_at_audio(clip, media, index, track, start, stop, ignore=False, video_de
         rep["tail_hidden_by_edit_ms"] = round(max(0, len(a.y) - keep) / a.rate * 1000, 2)
         if 0 < keep < len(a.y):
             a.y = a.y[:keep]
+    if matroska and not ignore and a.t0 < 0:
+        # FFmpeg 5 plays what CodecDelay puts in front of the timeline's start
+        a.y = a.y[round(-a.t0 * a.rate):]
+        a.t0 = 0.0
     last = media.times[-1] if media.times else media.recipe.seconds
     code = AudioCode(track, max(last, stop) + 20)
     shift = media.audio_shift  # sound's own time = timeline + shift
@@ -166,7 +170,7 @@ def verify(clip, media, start=0.0, stop=float("inf"), compare=True, views=("hono
             continue
         video, _, delta = look_at_video(clip, media, start, stop, ignore, source)
         audio = [look_at_audio(clip, media, i, track, start, stop, ignore, delta,
-                               sounds[i] if i < len(sounds) else None)
+                               sounds[i] if i < len(sounds) else None, matroska=lay is None)
                  for i, track in enumerate(media.tracks)]
         rep[view] = {"video": video, "audio": audio}
     return rep
