@@ -334,9 +334,9 @@ class ClipMaker {
     const bool at_key = range.key_pts == range.first_pts;
     bool closed = at_key;
     if (at_key && !video.samples.all_sync()) {
-      const auto clean = starts_cleanly(video, range.key_index);
-      if (!clean) return tl::make_unexpected(clean.error());
-      closed = *clean;
+      const auto kind = seam_kind(video, range.key_index);
+      if (!kind) return tl::make_unexpected(kind.error());
+      closed = *kind != Seam::None;
     }
     if (asked == Mode::Auto && closed && (writer_->hides() || !surplus(video, range))) {
       report_.reason = "the range starts at a key frame that nothing refers across";
@@ -360,17 +360,24 @@ class ClipMaker {
     }
   }
 
-  // Whether the key frame at `index` is one that no picture behind it refers across.
-  Result<bool> starts_cleanly(const Track& video, uint64_t index) {
+  // How a key frame can begin a copied stretch.
+  enum class Seam {
+    None,    // pictures behind it refer across it: H.264's recovery points
+    Closed,  // nothing does
+    Open,    // only pictures shown before it do, which are left out: H.265's CRA
+  };
+  Result<Seam> seam_kind(const Track& video, uint64_t index) {
     const Sample sample = video.samples.at(index);
     const auto format = nal_format(video.codec, video.descriptions[sample.description - 1]);
-    if (!format) return true;  // VP9, AV1, ProRes, MJPEG: key frames are always closed
+    if (!format) return Seam::Closed;  // VP9, AV1, ProRes, MJPEG: key frames are always closed
     if (sample.offset + sample.size > movie_->source_size)
       return fail(Fault::Truncated,
                   "The source is truncated: it ends before the range does. Fetch it again.");
     const auto bytes = reader_.read(sample.offset, std::min<uint32_t>(sample.size, 64 << 10));
     if (!bytes) return tl::make_unexpected(bytes.error());
-    return key_kind(*format, *bytes) == KeyKind::Closed;
+    const KeyKind kind = key_kind(*format, *bytes);
+    if (kind == KeyKind::Closed) return Seam::Closed;
+    return kind == KeyKind::Open && format->codec == NalCodec::Hevc ? Seam::Open : Seam::None;
   }
 
   Result<bool> copy_video(const Track& video, const PictureRange& range) {
@@ -486,7 +493,7 @@ class ClipMaker {
     const auto seam = find_seam(video, range);
     if (!seam) return tl::make_unexpected(seam.error());
     if (!*seam) return give_up("there is no key frame in the range that nothing refers across");
-    const SmartRange split = split_at(video, range, **seam);
+    const SmartRange split = split_at(video, range, (*seam)->index);
     const auto one = one_description(video, range.key_index, range.last_index + 1);
     if (!one) return tl::make_unexpected(one.error());
     // A lone key frame behind a seam: no gain, and FFmpeg loses it if it is coded in fields.
@@ -501,11 +508,18 @@ class ClipMaker {
     out.packets = TrackBuilder(video.timescale);
     bool encoded = false;
     int64_t clock = std::numeric_limits<int64_t>::min();
-    const auto add_encoded = [&](uint64_t first, uint64_t last, int64_t begin,
-                                 int64_t end) -> Result<bool> {
-      const auto pictures = transcoder_->encode(first, last, begin, end);
+    const auto add_encoded = [&](uint64_t first, uint64_t last, int64_t begin, int64_t end,
+                                 bool ends_sequence) -> Result<bool> {
+      auto pictures = transcoder_->encode(first, last, begin, end);
       if (!pictures) return tl::make_unexpected(pictures.error());
-      const auto where = places(video, first, last, begin, end);
+      if (ends_sequence) {
+        const auto ended = transcoder_->end_sequence(pictures->back());
+        if (!ended) return ended;
+      }
+      auto where = places(video, first, last, begin, end);
+      // Pictures of the head may be stored behind the seam that they are shown before.
+      if (begin < split.copy_pts)
+        for (uint64_t& place : where) place = std::min(place, first_copied.offset);
       for (size_t i = 0; i < pictures->size(); ++i) {
         const EncodedPicture& p = (*pictures)[i];
         // The source's own distance at its key frames: decode times rise evenly across seams.
@@ -517,8 +531,8 @@ class ClipMaker {
       return true;
     };
     if (range.first_pts < split.copy_pts) {
-      const auto head =
-          add_encoded(range.key_index, split.copy_first - 1, range.first_pts, split.copy_pts);
+      const auto head = add_encoded(range.key_index, split.head_last, range.first_pts,
+                                    split.copy_pts, (*seam)->kind == Seam::Open);
       if (!head) return head;
     }
     video.samples.each(split.copy_first, split.copy_end, [&](uint64_t, const Sample& s) {
@@ -530,7 +544,7 @@ class ClipMaker {
     });
     if (split.tail_pts < range.end_pts) {
       const auto tail =
-          add_encoded(split.tail_key, range.last_index, split.tail_pts, range.end_pts);
+          add_encoded(split.tail_key, range.last_index, split.tail_pts, range.end_pts, false);
       if (!tail) return tail;
     }
     if (encoded) {
@@ -544,8 +558,12 @@ class ClipMaker {
     return true;
   }
 
-  // The first key frame of the range that nothing behind it refers across.
-  Result<std::optional<uint64_t>> find_seam(const Track& video, const PictureRange& range) {
+  // The first key frame of the range that can begin a copied stretch.
+  struct SeamAt {
+    uint64_t index;
+    Seam kind;
+  };
+  Result<std::optional<SeamAt>> find_seam(const Track& video, const PictureRange& range) {
     constexpr size_t kTries = 64;  // each is a read
     std::vector<uint64_t> keys;
     video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t i, const Sample& s) {
@@ -553,9 +571,9 @@ class ClipMaker {
       return keys.size() < kTries;
     });
     for (const uint64_t key : keys) {
-      const auto clean = starts_cleanly(video, key);
-      if (!clean) return tl::make_unexpected(clean.error());
-      if (*clean) return key;
+      const auto kind = seam_kind(video, key);
+      if (!kind) return tl::make_unexpected(kind.error());
+      if (*kind != Seam::None) return SeamAt{key, *kind};
     }
     return std::nullopt;
   }

@@ -62,6 +62,8 @@ class Transcoder {
   // [begin, end), in display order, the first one as a key frame.
   virtual Result<std::vector<EncodedPicture>> encode(uint64_t first, uint64_t last, int64_t begin,
                                                      int64_t end) = 0;
+  // Says behind the last of them that what follows is decoded without anything in front of it.
+  virtual Result<bool> end_sequence(EncodedPicture& last) = 0;
   // The sample entry for everything encoded so far and, with match_source, the copied part too.
   virtual Result<Bytes> description() = 0;
 };

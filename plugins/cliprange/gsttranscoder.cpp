@@ -464,6 +464,21 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   return pictures;
 }
 
+Result<bool> GstTranscoder::end_sequence(EncodedPicture& last) {
+  if (!hevc_) return fail(Fault::Unsupported, "Only H.265 has seams at open key frames.");
+  // An end of sequence unit (ITU-T H.265 section 7.4.2.4.4, NAL type 36).
+  ByteWriter w;
+  for (unsigned i = length_size_; i-- > 0;) w.u8(i ? 0 : 2);
+  w.u8(36u << 1);
+  w.u8(1);
+  const auto at = store_.append(w.out);
+  if (!at) return tl::make_unexpected(at.error());
+  if (*at != last.offset + last.size)
+    return fail(Fault::Codec, "An encoded picture is not where it was put.");
+  last.size += static_cast<uint32_t>(w.out.size());
+  return true;
+}
+
 Result<Bytes> GstTranscoder::description() {
   if (!mine_) return fail(Fault::Codec, "The encoder gave no parameter sets.");
   const uint32_t box = hevc_ ? fourcc("hvcC") : fourcc("avcC");

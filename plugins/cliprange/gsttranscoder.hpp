@@ -17,6 +17,7 @@ class GstTranscoder final : public Transcoder {
   Result<bool> prepare(const Movie& movie, const Track& video, Style style) override;
   Result<std::vector<EncodedPicture>> encode(uint64_t first, uint64_t last, int64_t begin,
                                              int64_t end) override;
+  Result<bool> end_sequence(EncodedPicture& last) override;
   Result<Bytes> description() override;
 
  private:

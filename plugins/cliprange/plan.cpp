@@ -362,12 +362,15 @@ SmartRange split_at(const Track& video, const PictureRange& range, uint64_t seam
   split.copy_pts = window[0].pts;
   split.tail_pts = window[0].pts;
   split.tail_key = seam;
+  split.head_last = seam == 0 ? 0 : seam - 1;
   // Pictures in front of the seam that come behind it in the file (leading pictures) are the
   // head's; they are in nobody's way here.
   const int64_t seam_pts = window[0].pts;
   std::vector<int64_t> next(window.size() + 1, kNever);  // smallest timestamp from here on
   for (size_t i = window.size(); i-- > 0;)
     next[i] = window[i].pts < seam_pts ? next[i + 1] : std::min(next[i + 1], window[i].pts);
+  for (size_t i = 1; i < window.size(); ++i)
+    if (window[i].pts < seam_pts && window[i].pts >= range.first_pts) split.head_last = seam + i;
   int64_t newest = std::numeric_limits<int64_t>::min();
   for (size_t i = 0; i < window.size(); ++i) {
     if (window[i].pts >= seam_pts) newest = std::max(newest, window[i].pts);

@@ -68,7 +68,8 @@ std::optional<PacketRange> find_packets(const Track& track, int64_t first, int64
 struct SmartRange {
   uint64_t copy_first = 0, copy_end = 0;
   int64_t copy_pts = 0, tail_pts = 0;
-  uint64_t tail_key = 0;  // from here the tail is decoded
+  uint64_t head_last = 0;  // up to here the head is decoded
+  uint64_t tail_key = 0;   // from here the tail is decoded
 };
 // `seam` is the decode index of a key frame in the range that nothing refers across.
 SmartRange split_at(const Track& video, const PictureRange& range, uint64_t seam);

@@ -134,6 +134,13 @@ def test_copy_starts_at_the_key_frame_before_and_says_so(closed, out):
     assert result.actual == (2 * SECOND, ns(6.5), 135)
 
 
+def test_a_start_just_behind_a_key_frame_keeps_to_it(closed, out):
+    # within a packet of sound of it, where a demuxer's seek goes back one key frame more
+    result, _ = exact(closed, out, 4.005, 6.5, mode="edit")
+    assert result.range["first-frame"] == 121
+    assert result.range["key-frame"] == 4 * SECOND
+
+
 @pytest.mark.parametrize(
     "snap, start, first", [("before", 3.5, 60), ("after", 3.5, 120), ("nearest", 3.5, 120),
                            ("nearest", 2.5, 60), ("after", 4.0, 120)])
@@ -209,6 +216,24 @@ def test_smart_of_hevc_keeps_hvc1_and_the_middle(out):
     assert result.range["frames-copied"] >= 100
     assert report["honour"]["video"]["bit_identical"] >= result.range["frames-copied"]
     assert boxes.layout(str(out))["tracks"][0]["entries"][0]["format"] == "hvc1"
+
+
+@pytest.mark.parametrize("first", [50, 57, 58, 59, 60, 61])
+def test_smart_of_hevc_copies_from_open_key_frames_on(first, out):
+    """Also if the range starts among the pictures that are stored behind a CRA and shown before."""
+    source = media("hevcopen")
+    result, report = exact(source, out, source.times[first], source.times[first + 90], mode="smart")
+    assert result.range["mode"] == "smart"
+    assert report["honour"]["video"]["bit_identical"] >= result.range["frames-copied"] >= 25
+    ignored = verify(str(out), source, source.times[first], source.times[first + 90],
+                     compare=False, views=("ignore",))["ignore"]["video"]
+    assert (ignored["frames"], ignored["errors"]) == (90, 0)
+
+
+def test_auto_copies_hevc_from_an_open_key_frame_on(out):
+    source = media("hevcopen")
+    result, _ = exact(source, out, source.times[120], source.times[170], mode="auto")
+    assert result.range["mode"] == "edit"
 
 
 def test_an_open_gop_without_a_closed_key_frame_falls_back_and_says_why(out):
@@ -557,6 +582,29 @@ def test_http_without_ranges_is_an_error(server, closed, out):
     result = cut(uri, out, start=ns(3.5), stop=ns(6.5), mode="edit")
     assert "byte ranges" in result.error
     assert result.errors == 1
+
+
+def test_a_server_that_takes_a_range_and_sends_nothing_is_an_error(closed, out):
+    size = os.path.getsize(closed.path)
+
+    class Silent(Ranges):
+        def do_GET(self):
+            asked = self.headers.get("Range")
+            if not asked or asked == "bytes=0-":
+                return super().do_GET()
+            self.send_response(206)
+            self.send_header("Content-Range", asked.replace("=", " ").rstrip("-") + f"/{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    handler = type("Handler", (Silent,), {"path_on_disk": closed.path, "requests": []})
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    result = cut(f"http://127.0.0.1:{served.server_port}/v.mp4", out, start=ns(3.5), stop=ns(6.5),
+                 mode="edit")
+    served.shutdown()
+    assert result.errors == 1
+    assert not result.eos
 
 
 # -- life ------------------------------------------------------------------------------------

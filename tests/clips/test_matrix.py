@@ -13,7 +13,7 @@ from cliptest import faults, verify
 from cutting import SECOND, cut, ns
 from sources import source as source_of
 
-COUNT = int(os.environ.get("CLIPS_MATRIX", "40"))
+COUNT = int(os.environ.get("CLIPS_MATRIX", "43"))
 PART, PARTS = (int(n) for n in os.environ.get("CLIPS_MATRIX_PART", "1/1").split("/"))
 
 # source, modes that are exact there
@@ -37,7 +37,7 @@ SOURCES = [
     ("intra", ("auto", "copy")),
     ("prores", ("auto", "copy")),
     ("mov-mjpeg", ("auto", "copy")),
-    ("av1", ("auto", "edit")),
+    ("av1", ("auto", "exact")),
     ("vp9", ("auto", "edit")),
     ("mkv", ("auto", "smart", "edit")),
     ("mkv-opengop", ("auto", "smart")),
