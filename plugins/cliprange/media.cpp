@@ -12,6 +12,7 @@ Result<ByteView> Blocks::get(uint64_t offset, size_t length, uint64_t more) {
     if (!last_.holds(offset, length)) {
       const auto take =
           static_cast<size_t>(std::min<uint64_t>(std::max(length, block_), size_ - offset));
+      more = std::max(more, ahead_);
       auto bytes = source_.read(offset, take, more > take ? more - take : 0);
       if (!bytes) return tl::make_unexpected(bytes.error());
       last_ = {offset, std::move(*bytes)};

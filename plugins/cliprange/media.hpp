@@ -9,8 +9,9 @@ namespace clips::cut {
 // through it.
 class Blocks {
  public:
-  explicit Blocks(ByteReader& source, size_t block = 256 << 10)
-      : source_(source), block_(block), size_(source.size()) {}
+  // `ahead`: how far it is walked on at least, so that a server is asked rarely.
+  explicit Blocks(ByteReader& source, size_t block = 256 << 10, uint64_t ahead = 0)
+      : source_(source), block_(block), ahead_(ahead), size_(source.size()) {}
   uint64_t size() const { return size_; }
   // The bytes [offset, offset + length), fewer only where the source ends. Valid until the next
   // call. `more`: how much behind them is likely to be wanted.
@@ -26,6 +27,7 @@ class Blocks {
   };
   ByteReader& source_;
   const size_t block_;
+  const uint64_t ahead_;
   const uint64_t size_;
   Block last_, before_;
 };

@@ -17,6 +17,8 @@ namespace {
 constexpr int64_t kFarthest = int64_t{1} << 50;
 constexpr uint64_t kLargestHeader = uint64_t{64} << 20;  // of all that is not media
 constexpr uint64_t kSecond = 1'000'000'000;
+constexpr size_t kReadAtOnce = 256 << 10;
+constexpr uint64_t kAhead = 4 << 20;
 // The range begins this much earlier, for sound that must be decoded in front of it, and ends this
 // much later: tracks are interleaved about that well.
 constexpr uint64_t kBefore = kSecond / 2, kBehind = kSecond;
@@ -276,7 +278,8 @@ class Completed final : public PacketMap {
 
 class Indexer {
  public:
-  Indexer(ByteReader& reader, const Wish& wish) : reader_(reader), wish_(wish), blocks_(reader) {
+  Indexer(ByteReader& reader, const Wish& wish)
+      : reader_(reader), wish_(wish), blocks_(reader, kReadAtOnce, kAhead) {
     movie_.container = Container::Matroska;
     movie_.source_size = reader.size();
   }
