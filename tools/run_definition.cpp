@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 #include <string_view>
 
 #include "exit_code.hpp"
@@ -44,9 +45,19 @@ void print_launch(GstClipsDefinition* definition, const Settings& settings, GstE
   std::puts(line.c_str());
 }
 
-bool writes_to_standard_output(const Settings& settings) {
-  for (const auto& [key, value] : settings)
-    if (value == "fd://1" || value == "/dev/stdout") return true;
+// By a value that was given, or by the definition's own default.
+bool writes_to_standard_output(GstElement* element) {
+  guint count = 0;
+  const std::unique_ptr<GParamSpec*, GFree> specs(
+      g_object_class_list_properties(G_OBJECT_GET_CLASS(element), &count));
+  for (guint i = 0; i < count; ++i) {
+    GParamSpec* spec = specs.get()[i];
+    if (spec->value_type != G_TYPE_STRING || !(spec->flags & G_PARAM_READABLE)) continue;
+    gchar* text = nullptr;
+    g_object_get(element, spec->name, &text, nullptr);
+    const GString_ value(text);
+    if (g_strcmp0(text, "fd://1") == 0 || g_strcmp0(text, "/dev/stdout") == 0) return true;
+  }
   return false;
 }
 
@@ -108,13 +119,13 @@ int run_definition(const Command& command, const char* name_or_file, const Setti
   settings->insert(settings->begin(), given.begin(), given.end());
   for (const auto& setting : defaults)
     if (!is_set(setting.first)) settings->push_back(setting);
-  if (reporter.json() && writes_to_standard_output(*settings)) {
+  const auto element = make_element(definition->get(), *settings);
+  if (!element) return refuse(element.error());
+  if (reporter.json() && writes_to_standard_output(element->get())) {
     return refuse(
         usage_problem("Standard output cannot carry the media and --progress=json at once; "
                       "use another output or --progress=none."));
   }
-  const auto element = make_element(definition->get(), *settings);
-  if (!element) return refuse(element.error());
   if (flags.print_launch()) {
     print_launch(definition->get(), *settings, element->get());
     return static_cast<int>(ExitCode::done);

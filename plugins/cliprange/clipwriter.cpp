@@ -105,9 +105,10 @@ std::vector<ClipWriter::Item> ClipWriter::in_order() const {
   return items;
 }
 
-std::unique_ptr<ClipWriter> make_writer(Container container, bool index_first) {
+std::unique_ptr<ClipWriter> make_writer(Container container, bool index_first,
+                                        uint64_t fragment_duration) {
   if (container == Container::Matroska) return std::make_unique<MkvWriter>(index_first);
-  return std::make_unique<MovieWriter>(container, index_first);
+  return std::make_unique<MovieWriter>(container, index_first, fragment_duration);
 }
 
 }  // namespace clips::cut

@@ -125,7 +125,9 @@ class ClipWriter {
   uint64_t total_ = 0;
 };
 
-std::unique_ptr<ClipWriter> make_writer(Container container, bool index_first);
+// `fragment_duration` (ns) makes a fragmented movie; 0 does not.
+std::unique_ptr<ClipWriter> make_writer(Container container, bool index_first,
+                                        uint64_t fragment_duration);
 
 template <typename Visit>
 void TrackBuilder::each(Visit&& visit) const {

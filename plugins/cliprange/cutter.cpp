@@ -136,9 +136,10 @@ class ClipMaker {
         options_(options),
         transcoder_(transcoder),
         container_(options.container                     ? *options.container
+                   : options.fragment_duration > 0       ? Container::Mp4
                    : movie_->container == Container::Mov ? Container::Mov
                                                          : Container::Mp4),
-        writer_(make_writer(container_, options.index_first)) {}
+        writer_(make_writer(container_, options.index_first, options.fragment_duration)) {}
 
   Result<Clip> make() {
     for (const Track& track : movie_->tracks)
@@ -319,8 +320,8 @@ class ClipMaker {
 
   static tl::unexpected<Error> cannot_hide() {
     return fail(Fault::Unsupported,
-                "Matroska has no edit list to hide the pictures around the range that mode=edit "
-                "keeps. Use mode=smart, exact or copy, or an MP4.");
+                "Matroska and fragmented MP4 cannot hide the pictures around the range that "
+                "mode=edit keeps. Use mode=smart, exact or copy, or an ordinary MP4.");
   }
 
   // Which of the modes cuts the range, and why.
@@ -344,8 +345,23 @@ class ClipMaker {
     }
     if (video.codec != fourcc("avc1") && video.codec != fourcc("hvc1"))
       return fall_back("smart cuts know avc1 and hvc1, not " + code_name(video.codec), Mode::Exact);
+    // The sets of the encoded head promise no reordering. FFmpeg's decoder, which has seen no other
+    // set of a fragmented movie when it begins, then drops interlaced pictures behind the seam.
+    if (options_.fragment_duration > 0 && interlaced(video))
+      return fall_back("the pictures are interlaced, and the clip has fragments", Mode::Exact);
     report_.reason = asked == Mode::Smart ? "as asked" : "the range starts between key frames";
     return Mode::Smart;
+  }
+
+  static bool interlaced(const Track& video) {
+    const auto format = nal_format(video.codec, video.descriptions.front());
+    if (!format || format->codec != NalCodec::Avc) return false;
+    const auto sets = parameter_sets(*format);
+    if (!sets) return false;
+    return std::any_of(sets->sps.begin(), sets->sps.end(), [](const Bytes& sps) {
+      const auto pictures = avc_pictures(sps);
+      return pictures && !pictures->progressive;
+    });
   }
 
   Result<Mode> fall_back(const std::string& why, Mode exact) {

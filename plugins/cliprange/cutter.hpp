@@ -12,6 +12,7 @@ struct Options {
   Request request;
   Fallback fallback = Fallback::Exact;
   bool index_first = true;
+  uint64_t fragment_duration = 0;  // ns; 0: an ordinary file
   // Nothing: QuickTime for QuickTime, else MP4.
   std::optional<Container> container;
 };

@@ -61,6 +61,7 @@ struct Settings {
   Fallback fallback = Fallback::Exact;
   std::optional<Container> container;
   bool faststart = true;
+  guint64 fragment_duration = 0;
   gint quality = 16;
 };
 
@@ -106,6 +107,7 @@ enum Property : guint {
   kFallback,
   kContainer,
   kFaststart,
+  kFragmentDuration,
   kQuality,
   kActualStart,
   kActualStop,
@@ -132,6 +134,7 @@ Options options_of(const Settings& settings) {
     options.request.max_lead_in = settings.max_lead_in;
   options.fallback = settings.fallback;
   options.index_first = settings.faststart;
+  options.fragment_duration = settings.fragment_duration;
   options.container = settings.container;
   return options;
 }
@@ -197,6 +200,9 @@ Result<bool> read_index(Private& p, const std::shared_ptr<UriReader>& reader,
 Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& settings) {
   if (settings.uri.empty())
     return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
+  if (settings.fragment_duration > 0 && settings.container && *settings.container != Container::Mp4)
+    return fail(Fault::Settings,
+                "Only MP4 has fragments: leave out 'fragment-duration' or set container=mp4.");
   p.state = State{};
   p.state.began = std::chrono::steady_clock::now();
   const auto reader = new_reader(p);
@@ -453,6 +459,9 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kFaststart:
         s.faststart = g_value_get_boolean(value);
         break;
+      case kFragmentDuration:
+        s.fragment_duration = g_value_get_uint64(value);
+        break;
       case kQuality:
         s.quality = g_value_get_int(value);
         break;
@@ -510,6 +519,9 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
       break;
     case kFaststart:
       g_value_set_boolean(value, s.faststart);
+      break;
+    case kFragmentDuration:
+      g_value_set_uint64(value, s.fragment_duration);
       break;
     case kQuality:
       g_value_set_int(value, s.quality);
@@ -684,6 +696,11 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
                           "faststart", "Fast start",
                           "Put the index in front of the media, so that players start at once.",
                           d.faststart, writable));
+  install(kFragmentDuration,
+          g_param_spec_uint64("fragment-duration", "Fragment duration",
+                              "Nanoseconds a fragment of a fragmented MP4, which can be played "
+                              "while it is written; 0 makes an ordinary file.",
+                              0, 60 * GST_SECOND, d.fragment_duration, writable));
   install(kQuality,
           g_param_spec_int("quality", "Quality",
                            "Quantizer of re-encoded pictures: 1 (best, largest) to 51 (worst).", 1,
