@@ -18,7 +18,7 @@ FROM debian:13-slim
 COPY --from=build /runtime/ /
 # The registry is built now, so that no job pays for the scan; nobody can change the plugins afterwards.
 ENV GST_REGISTRY=/usr/share/gst-clips-1.0/registry.bin GST_REGISTRY_UPDATE=no
-RUN ldconfig && GST_REGISTRY_UPDATE=yes gst-inspect-1.0 --exists filesrc \
+RUN ldconfig && GST_REGISTRY_UPDATE=yes gst-inspect-1.0 proxybin >/dev/null && chmod 644 $GST_REGISTRY \
  && groupadd --gid 10001 clips && useradd --uid 10001 --gid clips --home-dir /media --no-log-init clips \
  && mkdir -p /media && chown clips:clips /media
 USER clips
