@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <tl/expected.hpp>
 
@@ -15,6 +16,8 @@ struct CachePolicy {
   std::uint64_t max_bytes = 1'000'000'000;
   // Free space on the disk to keep, as far as removing clips can.
   std::uint64_t min_free_bytes = 500'000'000;
+  // Only tell what would be done.
+  bool dry_run = false;
 };
 
 struct CacheStatistics {
@@ -29,6 +32,9 @@ struct CacheStatistics {
   std::uint64_t free_bytes = 0;  // on the disk, afterwards
   std::string first_failure;     // a sentence; empty when nothing failed
 };
+
+nlohmann::ordered_json cache_statistics_json(const std::string& directory,
+                                             const CacheStatistics& statistics);
 
 // The error is a sentence: the folder cannot be read.
 tl::expected<CacheStatistics, std::string> clean_cache(const std::string& directory,

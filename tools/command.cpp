@@ -13,7 +13,8 @@
 namespace clips::tool {
 
 bool parse_options(const Command& command, std::vector<char*>& arguments,
-                   std::span<const GOptionEntry> entries, const std::string& description) {
+                   std::span<const GOptionEntry> entries, const std::string& description,
+                   gpointer data) {
   // The usage line begins with the program's name, which is "gst-clips run" to a reader.
   const std::string name = std::string("gst-clips ") + command.name;
   g_set_prgname(name.c_str());
@@ -23,7 +24,9 @@ bool parse_options(const Command& command, std::vector<char*>& arguments,
   if (!description.empty()) g_option_context_set_description(context.get(), description.c_str());
   std::vector<GOptionEntry> terminated(entries.begin(), entries.end());
   terminated.push_back(GOptionEntry{});
-  g_option_context_add_main_entries(context.get(), terminated.data(), nullptr);
+  GOptionGroup* group = g_option_group_new(nullptr, nullptr, nullptr, data, nullptr);
+  g_option_group_add_entries(group, terminated.data());
+  g_option_context_set_main_group(context.get(), group);
   g_option_context_add_group(context.get(), gst_init_get_option_group());
 
   // GOption wants the program's name first and shifts the rest.
@@ -32,15 +35,15 @@ bool parse_options(const Command& command, std::vector<char*>& arguments,
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.push_back(nullptr);
   int count = static_cast<int>(words.size()) - 1;
-  char** data = words.data();
+  char** vector = words.data();
   GError* raw = nullptr;
-  if (!g_option_context_parse(context.get(), &count, &data, &raw)) {
+  if (!g_option_context_parse(context.get(), &count, &vector, &raw)) {
     const ErrorPtr error(raw);
     usage_error(command, error->message);
     return false;
   }
   gst_pb_utils_init();
-  arguments.assign(data + 1, data + count);
+  arguments.assign(vector + 1, vector + count);
   // What stands behind "--" is an argument even when it begins with a dash.
   if (!arguments.empty() && g_str_equal(arguments.front(), "--"))
     arguments.erase(arguments.begin());

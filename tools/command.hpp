@@ -27,9 +27,11 @@ std::span<const Command> commands();
 
 // Reads a command's options with GOption, together with GStreamer's own option group, and
 // initialises GStreamer. `arguments` keeps what is no option, byte for byte. Returns false after
-// having said what is wrong; --help ends the process.
+// having said what is wrong; --help ends the process. `data` is handed to entries that are
+// callbacks.
 bool parse_options(const Command& command, std::vector<char*>& arguments,
-                   std::span<const GOptionEntry> entries, const std::string& description = {});
+                   std::span<const GOptionEntry> entries, const std::string& description = {},
+                   gpointer data = nullptr);
 
 // Says one line about a wrong call on standard error and returns the exit code for it.
 int usage_error(const Command& command, const std::string& message);

@@ -64,9 +64,7 @@ Reporter::~Reporter() {
 }
 
 void Reporter::line(const Json& event) {
-  // File names need not be UTF-8; what is none of it must not end the run.
-  const std::string text = event.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  intact_ = write_all(STDOUT_FILENO, text) && intact_;
+  intact_ = write_all(STDOUT_FILENO, json_line(event) + "\n") && intact_;
 }
 
 void Reporter::person(std::string_view text) {
@@ -185,6 +183,11 @@ void Reporter::done(std::uint64_t milliseconds, std::uint64_t frames, std::uint6
   if (frames > 0) text += ", " + std::to_string(frames) + " frames";
   for (const std::string& uri : published_) text += ", " + one_line(uri);
   person(text);
+}
+
+int report(const Problem& problem) {
+  Reporter(ProgressMode::none).error(problem);
+  return static_cast<int>(problem.exit);
 }
 
 }  // namespace clips::tool

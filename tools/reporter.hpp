@@ -60,4 +60,8 @@ class Reporter {
   std::vector<std::string> published_;
 };
 
+// Says a problem on one line of standard error, for a command that reports nothing else. Returns
+// what the process returns.
+int report(const Problem& problem);
+
 }  // namespace clips::tool

@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "common/handles.hpp"
 #include "definitions.hpp"
+#include "option_text.hpp"
 
 namespace clips::tool {
 
@@ -21,16 +22,8 @@ class RunFlags {
   bool print_launch() const noexcept { return print_launch_; }
 
  private:
-  // GOption writes through a plain pointer.
-  struct Text {
-    gchar* text = nullptr;
-    Text() = default;
-    Text(const Text&) = delete;
-    Text& operator=(const Text&) = delete;
-    ~Text() { g_free(text); }
-  };
-  Text progress_;
-  Text dot_;
+  OptionText progress_;
+  OptionText dot_;
   gboolean finish_ = FALSE;
   gboolean with_parent_ = FALSE;
   gboolean print_launch_ = FALSE;

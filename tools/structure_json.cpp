@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "structure_json.hpp"
 
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
 #include "common/handles.hpp"
 #include "text.hpp"
 
@@ -66,6 +71,57 @@ Json structure_to_json(const GstStructure* structure) {
     if (!value.is_null()) object[name] = std::move(value);
   }
   return object;
+}
+
+nlohmann::ordered_json text_or_null(const gchar* text) {
+  return text ? nlohmann::ordered_json(text) : nlohmann::ordered_json(nullptr);
+}
+
+namespace {
+
+void append(const Json& value, std::string& text) {
+  std::array<char, 400> digits{};
+  char* const last = digits.data() + digits.size();
+  const char* separator = "";
+  if (value.is_object()) {
+    text += '{';
+    for (const auto& [key, member] : value.items()) {
+      text += separator;
+      append(Json(key), text);
+      text += ':';
+      append(member, text);
+      separator = ",";
+    }
+    text += '}';
+  } else if (value.is_array()) {
+    text += '[';
+    for (const Json& member : value) {
+      text += separator;
+      append(member, text);
+      separator = ",";
+    }
+    text += ']';
+  } else if (value.is_number_unsigned()) {
+    text.append(digits.data(), std::to_chars(digits.data(), last, value.get<std::uint64_t>()).ptr);
+  } else if (value.is_number_integer()) {
+    text.append(digits.data(), std::to_chars(digits.data(), last, value.get<std::int64_t>()).ptr);
+  } else if (value.is_number_float() && std::isfinite(value.get<double>())) {
+    const char* const end =
+        std::to_chars(digits.data(), last, value.get<double>(), std::chars_format::fixed).ptr;
+    const std::string_view number(digits.data(), static_cast<std::size_t>(end - digits.data()));
+    text += number;
+    if (number.find('.') == std::string_view::npos) text += ".0";
+  } else {
+    text += value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+}
+
+}  // namespace
+
+std::string json_line(const Json& value) {
+  std::string text;
+  append(value, text);
+  return text;
 }
 
 }  // namespace clips::tool

@@ -4,6 +4,7 @@
 #include <gst/gst.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace clips::tool {
 
@@ -12,5 +13,12 @@ namespace clips::tool {
 // left out.
 nlohmann::ordered_json structure_to_json(const GstStructure* structure);
 nlohmann::ordered_json value_to_json(const GValue* value);
+
+// Null for no text.
+nlohmann::ordered_json text_or_null(const gchar* text);
+
+// A value on one line, whatever bytes its texts hold: file names need not be UTF-8. Numbers are
+// plain decimals, never in exponent form.
+std::string json_line(const nlohmann::ordered_json& value);
 
 }  // namespace clips::tool

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 ROOT = pathlib.Path(os.environ["CLIPS_SOURCE_ROOT"])
 PROGRAM = os.environ["CLIPS_BUILD_ROOT"] + "/tools/gst-clips"
@@ -54,6 +55,35 @@ def call(*words, timeout=20, env=None, **kwargs):
 
 def start(*words, env=None, **kwargs):
     return subprocess.Popen([PROGRAM, *words], stdin=subprocess.DEVNULL, env=env or environment(), **kwargs)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def wait_until_reading(process, path):
+    """Until a process, or one that it has started, reads a file; those that it has started."""
+    for _ in range(400):
+        below = children(process.pid)
+        for pid in [process.pid, *below]:
+            try:
+                files = os.listdir(f"/proc/{pid}/fd")
+                if any(os.readlink(f"/proc/{pid}/fd/{n}") == str(path) for n in files):
+                    return below
+            except OSError:
+                continue
+        assert process.poll() is None, f"ended with {process.returncode}"
+        time.sleep(0.025)
+    raise AssertionError(f"{path} is not read")
+
+
+def wait_until_gone(pids):
+    for _ in range(200):
+        if not any(os.path.exists(f"/proc/{pid}") for pid in pids):
+            return
+        time.sleep(0.025)
+    raise AssertionError(f"still there: {pids}")
 
 
 def one_error(result):

@@ -3,14 +3,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from runner import call, one_error  # noqa: E402
+from runner import call, one_error, start  # noqa: E402
 
 
 @pytest.fixture
@@ -109,6 +111,99 @@ def test_space_is_kept_free_on_the_disk(cache):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.parametrize("option", ["--max-bytes=2500", "--max-age=60", "--max-bytes=0", "--min-free=9000000000000000"])
+def test_a_dry_run_tells_the_same_and_removes_nothing(cache, option):
+    for number, age in enumerate([2000, 200, 100, 50]):
+        cache(f"clip_a_{number}.mp4", age=age)
+    before = names(cache.path)
+    told = clean(cache.path, "--dry-run", option)
+    assert names(cache.path) == before
+    done = clean(cache.path, option)
+    assert names(cache.path) != before
+    # Others write to the disk as well.
+    assert abs(told.pop("free_bytes") - done.pop("free_bytes")) < 10**9
+    assert told == done
+
+
+def test_cleaners_at_the_same_time_remove_no_more_than_one_would(cache):
+    for number in range(200):
+        cache(f"clip_a_{number}.mp4", age=number)
+    cleaners = [start("clean", "--max-bytes=50000", cache.path, stdout=subprocess.PIPE) for _ in range(6)]
+    told = [json.loads(cleaner.communicate(timeout=20)[0]) for cleaner in cleaners]
+    assert names(cache.path) == sorted(f"clip_a_{number}.mp4" for number in range(50))
+    assert sum(t["evicted"] for t in told) == 150
+
+
+def test_what_writers_write_meanwhile_is_whole_and_there(cache):
+    """Writers in place, with old times, and writers by rename; cleaners that may keep nothing that is not written."""
+    faults, stop = [], threading.Event()
+
+    def in_place(number):
+        for turn in range(40):
+            path = cache.path / f"clip_w{number}_{turn}.mp4"
+            with open(path, "wb") as file:
+                for _ in range(5):
+                    file.write(b"x" * 100)
+                    file.flush()
+                    os.utime(path, (1, 1))
+                    if os.fstat(file.fileno()).st_nlink != 1:
+                        faults.append(f"{path.name} is gone while it is written")
+                    time.sleep(0.002)
+
+    def by_rename(number):
+        for turn in range(200):
+            part = cache.path / f".clip_r{number}_{turn}.part"
+            part.write_bytes(b"y" * 500)
+            os.rename(part, cache.path / f"clip_r{number}_{turn}.mp4")
+
+    def cleaner():
+        while not stop.is_set():
+            result = call("clean", "--max-age=0", "--max-bytes=100000", cache.path)
+            if result.status != 0 or json.loads(result.text)["failed"]:
+                faults.append(str(result))
+
+    writers = [threading.Thread(target=work, args=(n,)) for n in range(2) for work in (in_place, by_rename)]
+    cleaners = [threading.Thread(target=cleaner) for _ in range(2)]
+    for thread in writers + cleaners:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in cleaners:
+        thread.join()
+    assert faults == []
+    time.sleep(1.1)
+    clean(cache.path, "--max-age=0")
+    assert names(cache.path) == []
+
+
+def test_watching_goes_on_until_a_signal(cache):
+    process = start("clean", "--watch=1", cache.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert json.loads(process.stdout.readline())["examined"] == 0
+        cache("clip_a_1.mp4", age=10000)
+        while json.loads(process.stdout.readline())["expired"] == 0:
+            pass
+        assert names(cache.path) == []
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=5)
+        assert (process.returncode, err) == (143, b"") and time.monotonic() - begun < 2
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_watching_ends_when_the_directory_is_gone(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    process = start("clean", "--watch=1", folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    folder.rmdir()
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 4 and err.count(b"\n") == 1
+
+
 def test_an_empty_cache_is_clean(tmp_path):
     assert clean(tmp_path)["examined"] == 0
 
@@ -118,6 +213,7 @@ def test_an_empty_cache_is_clean(tmp_path):
     (["a", "b"], "which one directory", 2),
     (["--max-age=-1", "."], "negative", 2),
     (["--max-age=old", "."], "max-age", 2),
+    (["--watch=-1", "."], "watch", 2),
     (["absent"], "absent", 4),
 ])
 def test_what_it_cannot_do_is_one_line(tmp_path, words, says, status):

@@ -19,7 +19,7 @@ SHIPPED = sorted(p.stem for p in (ROOT / "pipelines").glob("*.pipeline"))
 
 
 def test_help_names_commands_that_exist_and_each_has_its_own_help():
-    assert COMMANDS == ["run", "clip", "cuts", "convert", "list", "describe", "check", "clean"]
+    assert COMMANDS == ["run", "clip", "cuts", "convert", "list", "describe", "check", "probe", "job", "task", "clean"]
     for command in COMMANDS:
         result = call(command, "--help")
         assert result.status == 0 and result.stderr == ""
@@ -200,9 +200,17 @@ def test_cuts_completes_like_run_with_its_definition(tmp_path):
     assert complete("gst-clips cuts film.mp4 format=e") == ["edl"]
 
 
+def test_tasks_complete():
+    assert complete("gst-clips task de") == ["detect_scenes"]
+    assert "temp_clip" in complete("gst-clips task ")
+
+
 def test_options_complete():
     assert complete("gst-clips run --pr") == [
         "--progress=auto", "--progress=bar", "--progress=json", "--progress=none", "--print-launch"]
     assert complete("gst-clips run --progress=j") == ["json"]
     assert complete("gst-clips convert --to=o") == ["otio"]
+    assert complete("gst-clips clean --d") == ["--dry-run"]
+    assert complete("gst-clips job --t") == ["--time-limit="]
+    assert complete("gst-clips cuts --mo") == ["--move="]
     assert complete("gst-clips list --") == ["--help", "--json"]

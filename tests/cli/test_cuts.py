@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """gst-clips cuts and convert."""
 
+import csv
+import fractions
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -158,3 +162,209 @@ def test_what_convert_cannot_do_is_one_line(tmp_path, cuts_json, words, says, st
     assert result.status == status, result
     assert says in one_error(result)
     assert listing(tmp_path) == before
+
+
+# Readers of others: what the programs that the formats are for make of ours. tests/elements/test_scenecut.py has FFmpeg
+# (ffmetadata, webvtt) and x264 (qpfile). OpenTimelineIO is not in Debian: its JSON is walked here by its documentation.
+
+
+@pytest.fixture(params=["24000/1001", "25/1", "30000/1001", "60000/1001"])
+def long_list(tmp_path, request):
+    """A list of an hour with cuts around the minutes, where drop-frame counting jumps."""
+    rate = fractions.Fraction(request.param)
+    frames = int(3600 * rate)
+    cuts = sorted({int(60 * minute * rate) + shift for minute in range(1, 60) for shift in (-20, 0, 17)})
+    times = [int(frame * 10**9 / rate) for frame in [0, *cuts, frames]]
+    edges = [0, *cuts, frames]
+    document = {
+        "format": "clips-cutlist/1",
+        "source": {"uri": "file:///film.mp4", "width": 640, "height": 360, "frame-rate": request.param,
+                   "variable": False, "frames": frames, "duration": times[-1]},
+        "detector": {"method": "adaptive", "threshold": 0.5, "min-duration": 0, "version": "1.22.0"},
+        "cuts": [{"frame": f, "time": t, "kind": "cut", "start-frame": f, "end-frame": f, "score": 1}
+                 for f, t in zip(cuts, times[1:])],
+        "clips": [{"index": i, "start-frame": edges[i], "end-frame": edges[i + 1], "start": times[i], "end": times[i + 1]}
+                  for i in range(len(edges) - 1)],
+    }
+    path = tmp_path / "long.json"
+    path.write_text(json.dumps(document))
+    return path, rate, edges, times
+
+
+def converted(path, name):
+    result = call("convert", path, f"--to={name}")
+    assert (result.status, result.stderr) == (0, ""), result
+    return result.text
+
+
+def test_pythons_csv_reader_finds_the_columns_of_pyscenedetect(long_list):
+    path, rate, edges, times = long_list
+    rows = list(csv.DictReader(io.StringIO(converted(path, "csv"), newline="")))
+    assert [int(r["Start Frame"]) - 1 for r in rows] == edges[:-1]
+    assert [int(r["End Frame"]) for r in rows] == edges[1:]
+    assert [int(r["Scene Number"]) for r in rows] == list(range(1, len(edges)))
+    for row, start, end in zip(rows, times, times[1:]):
+        assert re.fullmatch(r"\d+\.\d{6,9}", row["Start Time (seconds)"])
+        assert abs(fractions.Fraction(row["Start Time (seconds)"]) * 10**9 - start) < 1
+        assert abs(fractions.Fraction(row["End Time (seconds)"]) * 10**9 - end) < 1
+        assert int(row["Length (frames)"]) == int(row["End Frame"]) - int(row["Start Frame"]) + 1
+
+
+def test_losslesscut_finds_three_columns_of_seconds(long_list):
+    path, _, _, times = long_list
+    rows = list(csv.reader(io.StringIO(converted(path, "losslesscut"), newline="")))
+    assert all(len(row) == 3 for row in rows)
+    assert [round(fractions.Fraction(row[0]) * 10**9) for row in rows] == times[:-1]
+    assert [round(fractions.Fraction(row[1]) * 10**9) for row in rows] == times[1:]
+
+
+def timecode_frame(code, rate):
+    """SMPTE ST 12-1: the frame that a timecode counts; a semicolon says that numbers are dropped."""
+    hours, minutes, seconds, frames = (int(part) for part in re.split("[:;]", code))
+    base = round(rate)
+    number = ((hours * 60 + minutes) * 60 + seconds) * base + frames
+    if ";" in code:
+        dropped = 2 * base // 30
+        assert not (seconds == 0 and frames < dropped and minutes % 10), f"{code} does not exist"
+        whole = hours * 60 + minutes
+        number -= dropped * (whole - whole // 10)
+    return number
+
+
+def test_the_events_of_an_edl_count_the_frames_by_the_standard(long_list):
+    path, rate, edges, _ = long_list
+    text = converted(path, "edl")
+    lines = text.splitlines()
+    assert lines[0].startswith("TITLE:")
+    assert lines[1] == ("FCM: DROP FRAME" if rate.denominator == 1001 and rate > 24 else "FCM: NON-DROP FRAME")
+    events = re.findall(r"^(\d{3})  AX +V +C +(\S+) (\S+) (\S+) (\S+)\r?$", text, re.M)
+    assert [int(e[0]) for e in events] == list(range(1, len(edges)))
+    for event, start, end in zip(events, edges, edges[1:]):
+        assert [timecode_frame(code, rate) for code in event[1:]] == [start, end, start, end]
+
+
+def test_otio_is_a_timeline_of_clips_that_tile_their_media(long_list):
+    path, rate, edges, _ = long_list
+    timeline = json.loads(converted(path, "otio"))
+    assert timeline["OTIO_SCHEMA"] == "Timeline.1" and timeline["tracks"]["OTIO_SCHEMA"] == "Stack.1"
+    (track,) = [t for t in timeline["tracks"]["children"] if t["kind"] == "Video"]
+    assert track["OTIO_SCHEMA"] == "Track.1"
+
+    def frames(time_range):
+        assert time_range["OTIO_SCHEMA"] == "TimeRange.1"
+        start, duration = time_range["start_time"], time_range["duration"]
+        assert start["OTIO_SCHEMA"] == duration["OTIO_SCHEMA"] == "RationalTime.1"
+        # OTIO keeps rates as floats; equal to the nearest double, so that its own arithmetic is exact.
+        assert start["rate"] == duration["rate"] == float(rate)
+        return start["value"], start["value"] + duration["value"]
+
+    assert [frames(clip["source_range"]) for clip in track["children"]] == list(zip(edges, edges[1:]))
+    for clip in track["children"]:
+        assert clip["OTIO_SCHEMA"] in ("Clip.1", "Clip.2")
+        assert clip["media_reference"]["OTIO_SCHEMA"] == "ExternalReference.1"
+        assert clip["media_reference"]["target_url"] == "file:///film.mp4"
+        assert frames(clip["media_reference"]["available_range"]) == (0, edges[-1])
+
+
+def test_webvtt_cues_show_the_first_frame_of_each_clip(long_list):
+    path, rate, edges, _ = long_list
+    blocks = [b for b in converted(path, "webvtt").split("\n\n") if "-->" in b]
+    assert len(blocks) == len(edges) - 1
+    for block, frame in zip(blocks, edges):
+        hours, minutes, seconds, millis = map(int, re.search(r"(\d+):(\d+):(\d+)\.(\d{3}) -->", block).groups())
+        at = fractions.Fraction(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis, 1000)
+        assert int(at * rate) == frame
+
+
+# cuts edit
+
+
+def edited(path, *words):
+    result = call("cuts", "edit", path, *words)
+    assert (result.status, result.stderr) == (0, ""), result
+    found = json.loads(result.text)
+    clips = found["clips"]
+    assert [c["start-frame"] for c in clips] + [150] == [0] + [c["end-frame"] for c in clips]
+    assert [c["start"] for c in clips[1:]] == [c["end"] for c in clips[:-1]]
+    return [c["frame"] for c in found["cuts"]]
+
+
+@pytest.mark.parametrize("words, frames", [
+    ([], [50, 100]),
+    (["--add=3.0"], [50, 75, 100]),
+    (["--add=75f"], [50, 75, 100]),
+    (["--add=75f@3.0"], [50, 75, 100]),
+    (["--add=0:00:01"], [25, 50, 100]),
+    (["--add=40ms"], [1, 50, 100]),
+    (["--remove=2.0"], [100]),
+    (["--remove=50f", "--remove=100f"], []),
+    (["--move=2.0=2.4"], [60, 100]),
+    (["--move=50f=1f"], [1, 100]),
+    (["--move=50f=85f"], [85, 100]),
+    (["--move=100f=149f"], [50, 149]),
+    # In the order in which they are given.
+    (["--add=70f", "--remove=70f", "--move=50f=70f"], [70, 100]),
+    (["--move=50f=70f", "--move=70f=50f"], [50, 100]),
+    (["--remove=50f", "--add=51f"], [51, 100]),
+])
+def test_edits_keep_the_tiling(cuts_json, words, frames):
+    assert edited(cuts_json, *words) == frames
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--add=0"], "strictly inside"),
+    (["--add=150f"], "strictly inside"),
+    (["--add=6.0"], "behind the last frame"),
+    (["--add=50f"], "already"),
+    (["--remove=51f"], "no cut at frame 51"),
+    (["--move=50f=86f"], "from frame 1 to frame 85"),
+    (["--move=50f=0f"], "from frame 1 to frame 85"),
+    (["--move=50f=120f"], "from frame 1 to frame 85"),
+    (["--move=100f=64f"], "from frame 65 to frame 149"),
+    (["--move=51f=60f"], "no cut at frame 51"),
+    # The first one is right; still nothing is done.
+    (["--add=75f", "--remove=1f"], "--remove=1f"),
+    (["--add=soon"], "\"soon\""), (["--add=-1"], "\"-1\""), (["--add=75f@x"], "75f@x"), (["--add=f"], "\"f\""),
+    (["--add=1e1f"], "1e1f"), (["--move=50f"], "50f"), (["--move=50f="], "50f="), (["--remove=none"], "none"),
+    (["--output=x"], "exclude"), (["--to=xls"], "They are"), (["more.json"], "which one cut list"),
+])
+def test_an_edit_that_breaks_a_rule_changes_nothing(cuts_json, words, says):
+    before = cuts_json.read_bytes()
+    result = call("cuts", "edit", cuts_json, "--in-place", *words)
+    assert result.status == 2, result
+    assert says in one_error(result)
+    assert cuts_json.read_bytes() == before and sorted(os.listdir(cuts_json.parent)) == ["cuts.json"]
+
+
+def test_an_edit_in_place_replaces_the_list_and_keeps_what_it_says(cuts_json, cut_list):
+    result = call("cuts", "edit", "--in-place", "--move=2.0=2.4", cuts_json)
+    assert (result.status, result.stdout, result.stderr) == (0, b"", ""), result
+    found = json.loads(cuts_json.read_text())
+    assert found["source"] == cut_list["source"] and found["detector"] == cut_list["detector"]
+    assert found["cuts"][1] == cut_list["cuts"][1]
+    assert found["cuts"][0] == {"frame": 60, "time": 2_400_000_000, "kind": "cut", "start-frame": 60, "end-frame": 60,
+                                "score": 1}
+
+
+def test_another_format_is_edited_as_what_it_is(tmp_path, cuts_json):
+    out = tmp_path / "cuts.csv"
+    assert call("convert", cuts_json, "--to=csv", f"--output={out}").status == 0
+    result = call("cuts", "edit", out, "--frame-rate=25/1", "--remove=50f")
+    assert result.status == 0, result
+    assert [int(row["Start Frame"]) for row in csv.DictReader(io.StringIO(result.text, newline=""))] == [1, 101]
+
+
+def test_times_of_a_variable_rate_are_asked_for(tmp_path, cuts_json, cut_list):
+    document = json.loads(json.dumps(cut_list))
+    document["source"]["variable"] = True
+    cuts_json.write_text(json.dumps(document))
+    for place in ("75f", "3.0"):
+        result = call("cuts", "edit", cuts_json, f"--add={place}")
+        assert result.status == 2 and "rate is variable" in one_error(result)
+    assert edited(cuts_json, "--add=75f@3.123456789", "--remove=2.0") == [75, 100]
+
+
+def test_a_film_called_edit_is_reached_by_its_path(tmp_path, film):
+    os.symlink(film, tmp_path / "edit")
+    result = call("cuts", "./edit", cwd=tmp_path)
+    assert result.status == 0 and len(json.loads(result.text)["cuts"]) == 2

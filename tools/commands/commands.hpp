@@ -12,6 +12,9 @@ extern const Command convert_command;
 extern const Command list_command;
 extern const Command describe_command;
 extern const Command check_command;
+extern const Command probe_command;
+extern const Command job_command;
+extern const Command task_command;
 extern const Command clean_command;
 extern const Command complete_command;
 

@@ -12,6 +12,7 @@
 #include "definitions.hpp"
 #include "exit_code.hpp"
 #include "lib/cutlist.hpp"
+#include "tasks.hpp"
 
 namespace clips::tool {
 
@@ -36,7 +37,7 @@ bool takes_definition(std::string_view command) {
 }
 
 bool takes_file(std::string_view command) {
-  return command == "cuts" || command == "convert";
+  return command == "cuts" || command == "convert" || command == "probe" || command == "clean";
 }
 
 void complete_option(const Candidates& candidates, std::string_view command) {
@@ -52,7 +53,24 @@ void complete_option(const Candidates& candidates, std::string_view command) {
       candidates.add(option);
   }
   if (command == "clean") {
-    for (const char* option : {"--max-age=", "--max-bytes=", "--min-free="}) candidates.add(option);
+    for (const char* option :
+         {"--max-age=", "--max-bytes=", "--min-free=", "--dry-run", "--watch="})
+      candidates.add(option);
+  }
+  if (command == "probe") {
+    for (const char* option : {"--no-key-frames", "--timeout="}) candidates.add(option);
+  }
+  if (command == "job") {
+    for (const char* option : {"--time-limit=", "--progress=json", "--progress=none",
+                               "--index-from-environment=", "--array-size="})
+      candidates.add(option);
+  }
+  if (command == "task") {
+    for (const char* option : {"--args-file=", "--result-file="}) candidates.add(option);
+  }
+  if (command == "cuts") {
+    for (const char* option : {"--add=", "--remove=", "--move=", "--in-place"})
+      candidates.add(option);
   }
   if (command == "convert") {
     for (const CutListFormatInfo& format : cutlist_formats())
@@ -131,6 +149,8 @@ int run(const Command&, std::vector<char*> words) {
     complete_option(candidates, *command);
   } else if (takes_definition(*command) && rest.empty()) {
     complete_definition(candidates);
+  } else if (std::string_view(*command) == "task") {
+    for (const std::string_view task : task_names()) candidates.add(std::string(task));
   } else if (std::string_view(*command) == "run") {
     complete_setting(rest.front(), rest, typed);
   } else if (std::string_view(*command) == "cuts" && !rest.empty()) {

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "probe.hpp"
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "commands.hpp"
+#include "exit_code.hpp"
+#include "reporter.hpp"
+#include "structure_json.hpp"
+
+namespace clips::tool {
+
+namespace {
+
+int run(const Command& command, std::vector<char*> arguments) {
+  gboolean no_key_frames = FALSE;
+  gint timeout = 20;
+  const std::array entries = {
+      GOptionEntry{"no-key-frames", 0, 0, G_OPTION_ARG_NONE, &no_key_frames,
+                   "Leave out the index of key frames", nullptr},
+      GOptionEntry{"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+                   "How long to look into a source that has no index (20)", "SECONDS"},
+  };
+  const bool parsed = parse_options(
+      command, arguments, entries,
+      "Prints one JSON object. MP4 and QuickTime are read by their index alone, other containers\n"
+      "by what their start shows. Times are nanoseconds, rates exact fractions; what is not "
+      "known is null.\n\n"
+      "Exit status: 0 done, 2 wrong call, 3 a plugin is missing, 4 INPUT is unreadable, wrong or "
+      "truncated.");
+  if (!parsed) return static_cast<int>(ExitCode::usage);
+  if (arguments.size() != 1) return usage_error(command, "Say which one video to look into");
+  if (timeout < 1 || timeout > 3600)
+    return usage_error(command, "--timeout is from 1 to 3600 seconds");
+  ProbeOptions options;
+  options.key_frames = !no_key_frames;
+  options.timeout_s = static_cast<unsigned>(timeout);
+  const auto facts = probe(arguments.front(), options);
+  if (!facts) return report(facts.error());
+  std::puts(json_line(*facts).c_str());
+  return static_cast<int>(ExitCode::done);
+}
+
+}  // namespace
+
+constinit const Command probe_command = {
+    "probe",
+    "INPUT",
+    "Tells what a media file's header says",
+    run,
+};
+
+}  // namespace clips::tool
