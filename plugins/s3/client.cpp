@@ -33,6 +33,11 @@ constexpr auto kExpiryMargin = std::chrono::seconds(15);
 constexpr auto kRefreshPause = std::chrono::seconds(30);
 constexpr auto kCommandDeadline = std::chrono::seconds(60);
 constexpr int kMostRedirects = 3;
+// What takes back an upload, or finds out what became of one, is tried more often than anything
+// else: the user may have asked for few attempts, but not for what they would leave behind.
+constexpr unsigned kPatientAttempts = 12;
+constexpr auto kTakeBackBudget = std::chrono::seconds(30);
+constexpr auto kFindOutBudget = std::chrono::seconds(10);
 constexpr std::size_t kLargestKey = 1024;
 
 WallTime wall_now() {
@@ -64,6 +69,8 @@ struct Spec {
   std::string payload_hash;
   bool error_in_success = false;  // a reply 200 may hold an <Error>
   bool slow_reply = false;        // the store may think for minutes
+  // Instead of the configured one, and with kPatientAttempts.
+  std::optional<std::chrono::nanoseconds> patience;
   // Called before each attempt, to add what depends on those before it.
   std::function<void(HttpRequest&)> prepare;
   // Did bytes arrive since it was asked last? A long transfer that gets on may stumble often.
@@ -82,7 +89,7 @@ struct Call {
   std::optional<Clock::time_point> first_failure;
   int redirects = 0;
   bool clock_corrected = false;
-  bool reply_lost = false;       // an attempt ended without saying whether the store acted
+  bool perhaps_done = false;     // an attempt ended without saying whether the store acted
   std::optional<Error> refused;  // by the store, for its credentials
   std::optional<Credentials> used;
   Transport::Id transfer = 0;
@@ -318,11 +325,16 @@ class Client::Core : public std::enable_shared_from_this<Core> {
 
   void run_download(Step step, CallId id, std::shared_ptr<Download> download,
                     Completion<ObjectInfo> done);
-  void head(Step step, CallId id, const ObjectName& object, Completion<ObjectInfo> done);
+  enum class Purpose { ask, find_out };
+  void head(Step step, Purpose purpose, CallId id, const ObjectName& object,
+            Completion<ObjectInfo> done);
   void list_uploads(Step step, CallId id, std::string bucket, std::string prefix,
                     std::vector<Upload> so_far, std::string key_marker, std::string id_marker,
                     Completion<std::vector<Upload>> done);
   CallId reserve() { return next_call_++; }
+  std::chrono::nanoseconds take_back_budget() const {
+    return std::max<std::chrono::nanoseconds>(config_.retry_budget, kTakeBackBudget);
+  }
 
  private:
   friend class Client;
@@ -543,14 +555,16 @@ class Client::Core : public std::enable_shared_from_this<Core> {
     }
     const Home& home = home_of(call->spec.bucket);
     if (reply.failure == HttpFailure::broken && success) reply.status = 0;
-    if (reply.status == 0) call->reply_lost = true;
+    if (reply.status == 0 &&
+        (reply.failure == HttpFailure::broken || reply.failure == HttpFailure::timeout)) {
+      call->perhaps_done = true;
+    }
     Failure failure = judge(reply,
                             {.host = home.endpoint.host,
                              .bucket = call->spec.bucket,
                              .versioned = call->spec.versioned,
                              .now = store_now()},
                             error_inside);
-    if (reply.status >= 500) call->reply_lost = true;  // a gateway may speak for a store that acted
     act_on(call, std::move(failure));
   }
 
@@ -591,6 +605,7 @@ class Client::Core : public std::enable_shared_from_this<Core> {
         break;
     }
     log(LogLevel::info, call->spec.method + " failed: " + failure.error.detail);
+    failure.error.perhaps_done = call->perhaps_done;
     finish(call, tl::unexpected(std::move(failure.error)));
   }
 
@@ -601,8 +616,11 @@ class Client::Core : public std::enable_shared_from_this<Core> {
       call->attempts = 1;
     }
     if (!call->first_failure) call->first_failure = now;
-    if (call->attempts >= config_.max_attempts) return false;
-    std::chrono::nanoseconds budget = config_.retry_budget;
+    const auto& patience = call->spec.patience;
+    if (call->attempts >= std::max(config_.max_attempts, patience ? kPatientAttempts : 0)) {
+      return false;
+    }
+    std::chrono::nanoseconds budget = patience.value_or(config_.retry_budget);
     if (!answered_) budget = std::min<std::chrono::nanoseconds>(budget, kFirstContactBudget);
     std::chrono::nanoseconds delay =
         backoff(call->attempts - 1, failure.throttled, static_cast<unsigned>(dice_()));
@@ -716,9 +734,11 @@ void Client::Core::run_download(Step step, CallId id, std::shared_ptr<Download> 
       });
 }
 
-void Client::Core::head(Step step, CallId id, const ObjectName& object,
+void Client::Core::head(Step step, Purpose purpose, CallId id, const ObjectName& object,
                         Completion<ObjectInfo> done) {
-  submit(step, id, object_spec("HEAD", object), [done = std::move(done)](Result<HttpReply> reply) {
+  Spec spec = object_spec("HEAD", object);
+  if (purpose == Purpose::find_out) spec.patience = kFindOutBudget;
+  submit(step, id, std::move(spec), [done = std::move(done)](Result<HttpReply> reply) {
     if (!reply) return done(tl::unexpected(std::move(reply.error())));
     done(info_of(*reply));
   });
@@ -728,6 +748,7 @@ void Client::Core::list_uploads(Step step, CallId id, std::string bucket, std::s
                                 std::vector<Upload> so_far, std::string key_marker,
                                 std::string id_marker, Completion<std::vector<Upload>> done) {
   Spec spec;
+  spec.patience = take_back_budget();
   spec.method = "GET";
   spec.bucket = bucket;
   spec.query = {{"uploads", ""}, {"prefix", prefix}};
@@ -822,12 +843,14 @@ CallId Client::put_object(const ObjectName& object, Headers headers, Body body,
       Step::first, id, std::move(spec),
       [core = core_.get(), id, object, body, done = std::move(done)](Result<HttpReply> reply) {
         if (reply) return done(stored_of(*reply));
-        if (reply.error().kind != ErrorKind::precondition) {
+        const Error& error = reply.error();
+        // "It exists already" may be our own first attempt, whose reply was lost.
+        if (error.kind == ErrorKind::cancelled ||
+            (error.kind != ErrorKind::precondition && !error.perhaps_done)) {
           return done(tl::unexpected(std::move(reply.error())));
         }
-        // "It exists already" may be our own first attempt, whose reply was lost.
         core->head(
-            Step::next, id, object,
+            Step::next, Core::Purpose::find_out, id, object,
             [error = std::move(reply.error()), body, done](Result<ObjectInfo> there) {
               if (there && there->size == body.size() && unquoted(there->etag) == md5_hex(body)) {
                 return done(Stored{there->etag, there->version_id, there->headers});
@@ -900,43 +923,45 @@ CallId Client::complete_multipart_upload(const ObjectName& object, std::string u
   spec.error_in_success = true;
   spec.slow_reply = true;
   const CallId id = core_->reserve();
-  core_->submit(
-      Step::first, id, std::move(spec),
-      [core = core_.get(), id, object, size, etag = multipart_etag(parts),
-       done = std::move(done)](Result<HttpReply> reply) {
-        if (reply) {
-          Stored stored = stored_of(*reply);
-          if (const auto document = parse_xml(reply->body)) {
-            const std::string_view text = document->child_text("ETag");
-            if (!text.empty()) stored.etag = text;
-          }
-          // Ceph names none here, and gives the object the one that all stores compute.
-          if (stored.etag.empty() && !etag.empty()) stored.etag = "\"" + etag + "\"";
-          return done(std::move(stored));
-        }
-        const Error& error = reply.error();
-        // Complete is not idempotent everywhere: when its first reply was lost, the
-        // second says that there is no such upload, or that the object exists.
-        const bool perhaps_done = error.s3_code == "NoSuchUpload" || error.http_status == 0 ||
-                                  error.http_status >= 500 || error.http_status == 200 ||
-                                  error.kind == ErrorKind::precondition ||
-                                  error.kind == ErrorKind::timeout;
-        if (!perhaps_done || error.kind == ErrorKind::cancelled || etag.empty()) {
-          return done(tl::unexpected(std::move(reply.error())));
-        }
-        core->head(Step::next, id, object, [error, size, etag, done](Result<ObjectInfo> there) {
-          if (there && there->size == size && unquoted(there->etag) == etag) {
-            return done(Stored{there->etag, there->version_id, there->headers});
-          }
-          done(tl::unexpected(error));
-        });
-      });
+  core_->submit(Step::first, id, std::move(spec),
+                [core = core_.get(), id, object, size, etag = multipart_etag(parts),
+                 done = std::move(done)](Result<HttpReply> reply) {
+                  if (reply) {
+                    Stored stored = stored_of(*reply);
+                    if (const auto document = parse_xml(reply->body)) {
+                      const std::string_view text = document->child_text("ETag");
+                      if (!text.empty()) stored.etag = text;
+                    }
+                    // Ceph names none here, and gives the object the one that all stores compute.
+                    if (stored.etag.empty() && !etag.empty()) stored.etag = "\"" + etag + "\"";
+                    return done(std::move(stored));
+                  }
+                  const Error& error = reply.error();
+                  // Complete is not idempotent everywhere: when its first reply was lost, the
+                  // second says that there is no such upload, or that the object exists.
+                  const bool perhaps_done = error.perhaps_done || error.s3_code == "NoSuchUpload" ||
+                                            error.http_status == 200 || error.http_status >= 500 ||
+                                            error.kind == ErrorKind::precondition ||
+                                            error.kind == ErrorKind::timeout;
+                  if (!perhaps_done || error.kind == ErrorKind::cancelled || etag.empty()) {
+                    return done(tl::unexpected(std::move(reply.error())));
+                  }
+                  core->head(
+                      Step::next, Core::Purpose::find_out, id, object,
+                      [error, size, etag, done](Result<ObjectInfo> there) {
+                        if (there && there->size == size && unquoted(there->etag) == etag) {
+                          return done(Stored{there->etag, there->version_id, there->headers});
+                        }
+                        done(tl::unexpected(error));
+                      });
+                });
   return id;
 }
 
 CallId Client::abort_multipart_upload(const ObjectName& object, std::string upload_id,
                                       Completion<bool> done) {
   Spec spec = core_->object_spec("DELETE", object);
+  spec.patience = core_->take_back_budget();
   spec.query.emplace_back("uploadId", std::move(upload_id));
   return core_->begin(std::move(spec), [done = std::move(done)](Result<HttpReply> reply) {
     if (!reply && reply.error().http_status != 404) {
@@ -965,7 +990,7 @@ CallId Client::get_object(GetObject request, Completion<ObjectInfo> done) {
 
 CallId Client::head_object(const ObjectName& object, Completion<ObjectInfo> done) {
   const CallId id = core_->reserve();
-  core_->head(Step::first, id, object, std::move(done));
+  core_->head(Step::first, Core::Purpose::ask, id, object, std::move(done));
   return id;
 }
 

@@ -30,9 +30,10 @@ enum class ErrorKind {
 // looks into it. Neither ever holds a secret.
 struct Error {
   ErrorKind kind = ErrorKind::protocol;
-  int http_status = 0;     // 0: no reply was received
-  std::string s3_code;     // e.g. "NoSuchBucket"; empty: the reply named none
-  std::string request_id;  // what the store's operator asks for
+  int http_status = 0;        // 0: no reply was received
+  bool perhaps_done = false;  // an attempt ended without saying whether the store acted
+  std::string s3_code;        // e.g. "NoSuchBucket"; empty: the reply named none
+  std::string request_id;     // what the store's operator asks for
   std::string reason;
   std::string detail;
 };

@@ -363,6 +363,29 @@ TEST_F(LostReply, to_a_conditional_put_is_a_success_when_the_object_is_ours) {
   EXPECT_FALSE(put("other", {{"If-None-Match", "*"}}));
 }
 
+TEST_F(LostReply, to_every_put_is_a_success_when_the_object_is_ours) {
+  config.max_attempts = 2;
+  std::atomic<int> asked = 0;
+  serve([&](const Request& request) {
+    // Finding out outlasts the attempts that the user allows.
+    if (request.method != "HEAD" || ++asked <= 3) return Reply{.dropped = true};
+    return Reply{
+        .headers = {{"ETag", "\"" + md5_hex(Body::of("abc")) + "\""}, {"Content-Length", "3"}}};
+  });
+  EXPECT_TRUE(put("abc"));
+  EXPECT_EQ(asked, 4);
+  EXPECT_FALSE(put("other"));
+}
+
+TEST_F(S3Client, upload_is_taken_back_with_more_attempts_than_the_user_allows) {
+  config.max_attempts = 1;
+  std::atomic<int> asked = 0;
+  serve([&](const Request&) { return ++asked <= 4 ? Reply{.status = 503} : Reply{.status = 204}; });
+  EXPECT_TRUE(await<bool>(
+      [&](auto done) { client->abort_multipart_upload(kObject, "U", std::move(done)); }));
+  EXPECT_EQ(asked, 5);
+}
+
 TEST_F(S3Client, complete_lists_the_parts_in_order_with_their_checksums) {
   serve([](const Request&) {
     return Reply{.body =
