@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/handles.hpp"
 
@@ -32,13 +34,51 @@ bool chosen_already(GstElement* muxer) {
   return !text || !g_str_has_prefix(text, own.get());
 }
 
+constexpr char kOwnFile[] = "clips-faststart-file";
+
+bool is_made_by(GstElement* element, const char* factory_name) {
+  GstElementFactory* factory = gst_element_get_factory(element);
+  return factory && g_str_equal(GST_OBJECT_NAME(factory), factory_name);
+}
+
+bool has_faststart_file(GstElement* element) {
+  return gst_element_get_factory(element) &&
+         g_object_class_find_property(G_OBJECT_GET_CLASS(element), "faststart-file");
+}
+
+// With a temporary file that nobody asked for.
+bool puts_header_first(GstElement* element) {
+  if (!has_faststart_file(element)) return false;
+  if (!g_object_get_data(G_OBJECT(element), kOwnFile) && chosen_already(element)) return false;
+  gboolean first = FALSE;
+  g_object_get(element, "faststart", &first, nullptr);
+  return first;
+}
+
 }  // namespace
 
+void leave_index_to_s3sink(GstBin* bin, GstElement* added) {
+  if (!is_made_by(added, "s3sink") && !puts_header_first(added)) return;
+  std::vector<ElementRef> muxers;
+  bool to_s3 = false;
+  bool elsewhere = false;
+  using Iterator = std::unique_ptr<GstIterator, decltype(&gst_iterator_free)>;
+  const Iterator elements(gst_bin_iterate_recurse(bin), gst_iterator_free);
+  GValue item = G_VALUE_INIT;
+  while (gst_iterator_next(elements.get(), &item) == GST_ITERATOR_OK) {
+    auto* element = GST_ELEMENT(g_value_get_object(&item));
+    if (puts_header_first(element)) muxers.push_back(ElementRef::retain(element));
+    if (!GST_IS_BIN(element) && GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK))
+      (is_made_by(element, "s3sink") ? to_s3 : elsewhere) = true;
+    g_value_reset(&item);
+  }
+  if (muxers.size() != 1 || !to_s3 || elsewhere) return;
+  g_object_set(muxers.front().get(), "faststart", FALSE, nullptr);
+  g_object_set_data(G_OBJECT(muxers.front().get()), kOwnFile, nullptr);
+}
+
 void use_nameless_faststart_file(GstElement* muxer) {
-  const GstElementFactory* factory = gst_element_get_factory(muxer);
-  if (!factory || !g_object_class_find_property(G_OBJECT_GET_CLASS(muxer), "faststart-file"))
-    return;
-  if (chosen_already(muxer)) return;
+  if (!has_faststart_file(muxer) || chosen_already(muxer)) return;
   const int descriptor = open_nameless_file();
   // Without one the muxer makes its own, or says why it cannot.
   if (descriptor < 0) return;
@@ -46,7 +86,7 @@ void use_nameless_faststart_file(GstElement* muxer) {
   // here. The descriptor lives as long as the muxer.
   const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
   g_object_set(muxer, "faststart-file", path.c_str(), nullptr);
-  g_object_set_data_full(G_OBJECT(muxer), "clips-faststart-file", GINT_TO_POINTER(descriptor + 1),
+  g_object_set_data_full(G_OBJECT(muxer), kOwnFile, GINT_TO_POINTER(descriptor + 1),
                          [](gpointer data) { close(GPOINTER_TO_INT(data) - 1); });
 }
 

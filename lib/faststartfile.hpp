@@ -13,4 +13,9 @@ namespace clips {
 // Bins call it for what `deep-element-added` gives them, before the muxer leaves NULL.
 void use_nameless_faststart_file(GstElement* muxer);
 
+// An s3sink moves the index of an MP4 to the front by itself, while it uploads. So where it is the
+// only sink of `bin` and an MP4 muxer is told to put its header first, the muxer need not: it makes
+// no temporary file then. Called with each element that is added, in whatever order they come.
+void leave_index_to_s3sink(GstBin* bin, GstElement* added);
+
 }  // namespace clips

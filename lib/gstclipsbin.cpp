@@ -201,6 +201,7 @@ void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
   guard(bin, [&] {
     watch_input(child);
     use_nameless_faststart_file(child);
+    leave_index_to_s3sink(bin, child);
     correct_demuxer_times(child);
   });
   GST_BIN_CLASS(gst_clips_bin_parent_class)->deep_element_added(bin, sub_bin, child);

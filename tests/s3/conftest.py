@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fixtures: `s3` is a gateway that lives as long as the test program, `faults` a proxy before it."""
 
+import os
+
 import pytest
 from s3server import DelayProxy, FaultProxy, Gateway, missing
 
@@ -36,3 +38,14 @@ def distant(s3):
     proxy = DelayProxy(s3.port, 30, 60)
     yield proxy
     proxy.stop()
+
+
+@pytest.fixture
+def keys(s3, monkeypatch):
+    """The gateway's keys in the environment, as a user would have them, and no proxy."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    for name, value in s3.env().items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Starts the S3 gateway and the proxies of the tests. Used by conftest.py and by benchmarks."""
 
+import ctypes
 import functools
 import json
 import os
@@ -56,10 +57,18 @@ def wait_for_port(port, process):
     raise RuntimeError(f"nothing listens on port {port}")
 
 
-class Gateway:
-    """A running Ceph gateway: one bucket, one user, a certificate of its own."""
+def end_with_parent():
+    """In a child process: it ends when whoever started it does, however that was."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
-    def __init__(self):
+
+class Gateway:
+    """A running Ceph gateway: one bucket, one user, a certificate of its own.
+
+    sts: with temporary credentials; a wrong key then is AccessDenied and not SignatureDoesNotMatch.
+    """
+
+    def __init__(self, sts=True):
         self.directory = tempfile.mkdtemp(prefix="clips-s3-")
         self.port, self.tls_port, monitor = free_ports(3)
         self.access_key = "testaccesskey"
@@ -75,6 +84,7 @@ class Gateway:
             "S3_SECRET_KEY": self.secret_key,
             "S3_BUCKET": self.bucket,
             "S3_OWNER": str(os.getpid()),
+            "S3_STS": "true" if sts else "false",
         }
         try:
             self._script("start")
@@ -179,7 +189,9 @@ class Gateway:
 class _Process:
     def __init__(self, script, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / script), *map(str, arguments)], stdin=subprocess.DEVNULL
+            [sys.executable, str(HERE / script), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            preexec_fn=end_with_parent,
         )
         wait_for_port(self.port, self.process)
 

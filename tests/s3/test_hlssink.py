@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """s3hlssink against a real gateway: what a player finds, when, and with which headers."""
 
-import os
 import re
 import time
 
@@ -13,15 +12,7 @@ from gi.repository import Gst  # noqa: E402
 
 Gst.init(None)
 
-
-@pytest.fixture(autouse=True)
-def credentials(s3, monkeypatch):
-    for name in list(os.environ):
-        if name.startswith("AWS_"):
-            monkeypatch.delenv(name)
-    for name, value in s3.env().items():
-        if name.startswith("AWS_"):
-            monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("keys")
 
 
 def launch(s3, prefix, endpoint=None, seconds=6, live=False, **values):

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The test server itself: what the other tests of this folder lean on."""
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import boto3
 import pytest
@@ -79,3 +83,30 @@ def test_distant_gateway_answers_late_but_right(s3, distant):
     far.head_object(Bucket=s3.bucket, Key="far")
     assert time.monotonic() - begin >= 0.06
     assert far.get_object(Bucket=s3.bucket, Key="far")["Body"].read() == data
+
+
+def test_servers_end_with_whoever_started_them():
+    """Killed, it can stop nothing itself."""
+    program = (
+        "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from s3server import DelayProxy, FaultProxy, Gateway\n"
+        "g = Gateway(); p = [DelayProxy(g.port, 1), FaultProxy(g.port)]\n"
+        "pids = [open(f'{g.directory}/{name}.pid').read().strip() for name in ('mon', 'osd', 'rgw')]\n"
+        "print(*pids, *(x.process.pid for x in p), flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        pids = process.stdout.readline().split()
+        assert len(pids) == 5 and all(os.path.exists(f"/proc/{pid}") for pid in pids)
+        process.kill()
+    end = time.monotonic() + 10
+
+    def alive(pid):
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    while (left := [pid for pid in pids if alive(pid)]) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert left == []
