@@ -300,6 +300,8 @@ class Client::Core : public std::enable_shared_from_this<Core> {
     return stats_;
   }
 
+  const Endpoint& endpoint() const { return home_.endpoint; }
+
   bool is_hashed() const {
     return config_.payload_signing == PayloadSigning::always ||
            (config_.payload_signing == PayloadSigning::automatic && !home_.endpoint.tls);
@@ -1012,6 +1014,9 @@ void Client::cancel_all() {
 }
 void Client::hash(Body& body) const {
   if (core_->is_hashed()) body.sha256 = sha256_hex(body);
+}
+bool Client::wants_equal_parts() const {
+  return clips::s3::wants_equal_parts(core_->endpoint().host);
 }
 ClientStats Client::stats() const {
   return core_->stats();

@@ -146,6 +146,8 @@ class Client {
   void cancel_all();
 
   ClientStats stats() const;
+  // Whether the store is one that takes no parts of different lengths.
+  bool wants_equal_parts() const;
 
  private:
   class Core;

@@ -331,6 +331,8 @@ std::shared_ptr<ObjectWriter> need_writer(gpointer self) {
   options.headers = std::move(*headers);
   options.if_none_match = settings.if_none_match;
   const clips::MutexLock lock(p.mutex);
+  if (settings.faststart == Faststart::automatic && p.client->wants_equal_parts())
+    options.model.faststart = Faststart::off;
   auto store = std::make_shared<ClientStore>(p.client, p.state.object);
   p.writer = std::make_shared<ObjectWriter>(
       std::move(store), std::move(options),

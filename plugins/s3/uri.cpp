@@ -142,6 +142,10 @@ bool is_amazon_host(std::string_view host) {
   return host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
 }
 
+bool wants_equal_parts(std::string_view host) {
+  return host.ends_with(".r2.cloudflarestorage.com");
+}
+
 Target resolve_target(const Endpoint& endpoint, Addressing addressing, std::string_view bucket,
                       std::string_view key) {
   Target target;

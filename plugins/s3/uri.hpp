@@ -43,6 +43,8 @@ struct Endpoint {
 Result<Endpoint> parse_endpoint(std::string_view text);
 Endpoint amazon_endpoint(std::string_view region);
 bool is_amazon_host(std::string_view host);
+// Cloudflare R2 refuses uploads whose parts, but for the last one, differ in length.
+bool wants_equal_parts(std::string_view host);
 
 // Where a request goes: `host` is the Host header, `path` is encoded and starts with a slash.
 struct Target {

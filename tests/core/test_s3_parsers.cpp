@@ -163,6 +163,16 @@ TEST(EndpointText, with_a_password_is_refused_without_repeating_it) {
   EXPECT_EQ((endpoint.error().reason + endpoint.error().detail).find("hunter2"), std::string::npos);
 }
 
+TEST(EndpointOf, cloudflare_takes_parts_of_one_length_only) {
+  const auto equal = [](const char* address) {
+    return wants_equal_parts(parse_endpoint(address)->host);
+  };
+  EXPECT_TRUE(equal("https://0123abcd.r2.cloudflarestorage.com"));
+  EXPECT_TRUE(equal("https://0123abcd.eu.r2.cloudflarestorage.com"));
+  EXPECT_FALSE(equal("https://s3.eu-west-1.amazonaws.com"));
+  EXPECT_FALSE(equal("http://r2.cloudflarestorage.com.example.org"));
+}
+
 TEST(TargetOf, a_bucket_is_in_the_host_at_amazon_and_in_the_path_elsewhere) {
   const auto url = [](const Endpoint& endpoint, Addressing addressing, const char* bucket) {
     return resolve_target(endpoint, addressing, bucket, "a b/ü?").url();
