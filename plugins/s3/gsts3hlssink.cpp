@@ -390,6 +390,17 @@ bool open(GstElement* self) {
   return true;
 }
 
+// A splitmuxsink that is stopped while it begins a file forgets that it was stopped and waits for
+// ever (GStreamer 1.22); it does not wait for streams that are being flushed.
+void flush(GstElement* self) {
+  for (const char* name : {"video", "audio"}) {
+    const auto pad = clips::PadRef::adopt(gst_element_get_static_pad(self, name));
+    if (!pad) continue;
+    const auto target = clips::PadRef::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD(pad.get())));
+    if (target) gst_pad_send_event(target.get(), gst_event_new_flush_start());
+  }
+}
+
 GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
   return clips::guard(self, GST_STATE_CHANGE_FAILURE, [&] {
     auto& p = priv(self);
@@ -398,6 +409,7 @@ GstStateChangeReturn change_state(GstElement* self, GstStateChange transition) {
     // First the waits in the streaming threads, which the way down has to join.
     if (transition == GST_STATE_CHANGE_PAUSED_TO_READY) {
       if (const auto publisher = current_publisher(self)) publisher->interrupt();
+      flush(self);
     }
     const auto result = GST_ELEMENT_CLASS(parent_class)->change_state(self, transition);
     const bool failed_to_pause =

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """s3hlssink against a real gateway: what a player finds, when, and with which headers."""
 
+import random
 import re
 import time
 
@@ -134,6 +135,19 @@ def test_stop_during_a_request_that_hangs_is_quick(s3, faults):
     started = time.monotonic()
     pipeline.set_state(Gst.State.NULL)
     assert time.monotonic() - started < 0.3
+
+
+def test_stop_at_any_moment_ends(s3):
+    """Also while a segment begins, in a sink that ran before."""
+    dice = random.Random(1)
+    for _ in range(12):
+        pipeline = launch(s3, "stopped", seconds=1)
+        for _ in range(3):
+            pipeline.set_state(Gst.State.PLAYING)
+            time.sleep(dice.random() * dice.choice([0, 0.01, 0.05, 0.2]))
+            if dice.random() < 0.4:
+                pipeline.set_state(dice.choice([Gst.State.PAUSED, Gst.State.READY]))
+            assert pipeline.set_state(Gst.State.NULL) == Gst.StateChangeReturn.SUCCESS
 
 
 def test_it_can_be_run_again(s3):
