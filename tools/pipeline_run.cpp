@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pipeline_run.hpp"
 
+#include <glib/gstdio.h>
 #include <gst/pbutils/pbutils.h>
 
 #include <algorithm>
@@ -55,6 +56,8 @@ class Run {
   void update_progress();
   void draw_dot(const char* name);
   int finish();
+  int verdict();
+  void remove_published();
 
   ElementRef pipeline_;
   Reporter& reporter_;
@@ -248,7 +251,21 @@ int Run::run() {
   return status;
 }
 
+// Objects in a bucket stay: they are whole, and a run again replaces them.
+void Run::remove_published() {
+  for (const std::string& uri : reporter_.published()) {
+    const GString_ path(g_filename_from_uri(uri.c_str(), nullptr, nullptr));
+    if (path) g_unlink(path.get());
+  }
+}
+
 int Run::finish() {
+  const int status = verdict();
+  if (status != 0 && options_.remove_published) remove_published();
+  return status;
+}
+
+int Run::verdict() {
   if (problems_.empty() && ended_) {
     const gint64 elapsed = g_get_monotonic_time() - started_;
     reporter_.done(static_cast<std::uint64_t>(elapsed) / 1000,

@@ -17,6 +17,8 @@ struct RunOptions {
   std::string input_name;
   // Folder for the graph as Graphviz text; empty for none.
   std::string dot_directory;
+  // Files that were published one by one are removed again when the run fails.
+  bool remove_published = false;
 };
 
 // Runs a pipeline to its end and says through the reporter how it goes. Returns what the process

@@ -148,6 +148,7 @@ int run_definition(const Command& command, const char* name_or_file, const Setti
   gst_bin_add(GST_BIN(pipeline.get()), element->get());
   RunOptions options;
   options.finish_on_interrupt = flags.finish();
+  options.remove_published = true;
   for (const auto& [key, value] : *settings)
     if (key == "input") options.input_name = value;
   options.dot_directory = flags.dot() ? flags.dot() : "";

@@ -85,6 +85,8 @@ std::pair<GQuark, gint> code_of(Fault fault) {
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND};
     case Fault::Missing:
       return {GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN};
+    case Fault::Undecodable:
+      return {GST_STREAM_ERROR, GST_STREAM_ERROR_DECODE};
     case Fault::Codec:
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_ENCODE};
     default:

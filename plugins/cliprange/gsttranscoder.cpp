@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gsttranscoder.hpp"
 
-#include <gst/video/video.h>
-
-#include <functional>
+#include "gstpacketdecoder.hpp"
 
 namespace clips::cut {
 
 namespace {
 
-// Media may start before 0 on its own clock; buffers cannot.
-constexpr GstClockTime kBase = 3600 * GST_SECOND;
+constexpr const char* kTask = "Re-encoding";
 
 const char* avc_profile(unsigned idc, unsigned constraints) {
   switch (idc) {
@@ -29,147 +26,7 @@ const char* avc_profile(unsigned idc, unsigned constraints) {
   }
 }
 
-struct Decoder {
-  uint32_t codec;
-  const char* caps;
-  const char* element;
-};
-
-// Codecs without units; H.264 and H.265 are made from their configuration.
-constexpr Decoder kDecoders[] = {
-    {fourcc("vp08"), "video/x-vp8", "vp8dec"},
-    {fourcc("vp09"), "video/x-vp9", "vp9dec"},
-    {fourcc("av01"), "video/x-av1, stream-format=obu-stream, alignment=tu", "av1parse ! av1dec"},
-    {fourcc("jpeg"), "image/jpeg, parsed=true", "avdec_mjpeg"},
-    {fourcc("mjpa"), "image/jpeg, parsed=true", "avdec_mjpeg"},
-    {fourcc("apco"), "video/x-prores, variant=proxy", "avdec_prores"},
-    {fourcc("apcs"), "video/x-prores, variant=lt", "avdec_prores"},
-    {fourcc("apcn"), "video/x-prores, variant=standard", "avdec_prores"},
-    {fourcc("apch"), "video/x-prores, variant=hq", "avdec_prores"},
-    {fourcc("ap4h"), "video/x-prores, variant=4444", "avdec_prores"},
-};
-
-std::string code_name(uint32_t code) {
-  std::string name;
-  for (int shift = 24; shift >= 0; shift -= 8) name += static_cast<char>(code >> shift);
-  return name;
-}
-
 }  // namespace
-
-// A few elements in a row, fed at one end by push() and heard at the other, all in one thread.
-class GstTranscoder::Chain {
- public:
-  std::function<void(GstCaps*)> on_caps;
-  std::function<void(GstBuffer*, GstClockTime)> on_buffer;  // its running time
-
-  static Result<std::unique_ptr<Chain>> make(const std::string& launch) {
-    GError* raw = nullptr;
-    auto bin = ElementRef::sink(gst_parse_bin_from_description_full(
-        launch.c_str(), TRUE, nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &raw));
-    const ErrorPtr error(raw);
-    if (!bin)
-      return fail(Fault::Missing,
-                  "An element that re-encoding needs is missing. Install the GStreamer plugins "
-                  "libav, ugly (x264enc) and bad (x265enc).",
-                  error ? error->message : launch);
-    auto chain = std::unique_ptr<Chain>(new Chain(bin));
-    if (gst_element_set_state(chain->pipeline_.get(), GST_STATE_PLAYING) ==
-        GST_STATE_CHANGE_FAILURE)
-      return tl::make_unexpected(chain->trouble("could not start"));
-    return chain;
-  }
-  ~Chain() {
-    gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
-    gst_pad_set_active(in_.get(), FALSE);
-    gst_pad_set_active(out_.get(), FALSE);
-    gst_pad_unlink(in_.get(), sink_.get());
-    gst_pad_unlink(src_.get(), out_.get());
-  }
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
-
-  // x264enc codes fields only if told so before it starts.
-  void set_interlaced() {
-    const auto encoder = ElementRef::adopt(gst_bin_get_by_name(GST_BIN(pipeline_.get()), "e"));
-    if (encoder && g_object_class_find_property(G_OBJECT_GET_CLASS(encoder.get()), "interlaced"))
-      g_object_set(encoder.get(), "interlaced", TRUE, nullptr);
-  }
-  void start(GstCaps* caps) {
-    gst_pad_push_event(in_.get(), gst_event_new_stream_start("clip"));
-    gst_pad_push_event(in_.get(), gst_event_new_caps(caps));
-    GstSegment segment;
-    gst_segment_init(&segment, GST_FORMAT_TIME);
-    gst_pad_push_event(in_.get(), gst_event_new_segment(&segment));
-  }
-  Result<bool> push(GstBuffer* buffer) {
-    const GstFlowReturn flow = gst_pad_push(in_.get(), buffer);
-    if (flow != GST_FLOW_OK) return tl::make_unexpected(trouble(gst_flow_get_name(flow)));
-    return true;
-  }
-  Result<bool> finish() {
-    gst_pad_push_event(in_.get(), gst_event_new_eos());
-    const auto message = MessageRef::adopt(gst_bus_pop_filtered(bus(), GST_MESSAGE_ERROR));
-    if (!message) return true;
-    gst_bus_post(bus(), gst_message_ref(message.get()));
-    return tl::make_unexpected(trouble("at the end"));
-  }
-
- private:
-  explicit Chain(ElementRef bin)
-      : pipeline_(ElementRef::sink(gst_pipeline_new(nullptr))),
-        in_(PadRef::sink(gst_pad_new("in", GST_PAD_SRC))),
-        out_(PadRef::sink(gst_pad_new("out", GST_PAD_SINK))) {
-    gst_bin_add(GST_BIN(pipeline_.get()), bin.get());
-    sink_ = PadRef::adopt(gst_element_get_static_pad(bin.get(), "sink"));
-    src_ = PadRef::adopt(gst_element_get_static_pad(bin.get(), "src"));
-    gst_pad_set_element_private(out_.get(), this);
-    gst_pad_set_chain_function(out_.get(), chain);
-    gst_pad_set_event_function(out_.get(), event);
-    gst_segment_init(&segment_, GST_FORMAT_TIME);
-    gst_pad_link_full(in_.get(), sink_.get(), GST_PAD_LINK_CHECK_NOTHING);
-    gst_pad_link_full(src_.get(), out_.get(), GST_PAD_LINK_CHECK_NOTHING);
-    gst_pad_set_active(in_.get(), TRUE);
-    gst_pad_set_active(out_.get(), TRUE);
-  }
-  static Chain& self(GstPad* pad) { return *static_cast<Chain*>(gst_pad_get_element_private(pad)); }
-  static GstFlowReturn chain(GstPad* pad, GstObject*, GstBuffer* buffer) {
-    Chain& c = self(pad);
-    const auto owned = BufferRef::adopt(buffer);
-    // Encoders may shift times to make room for negative ones, and say so in the segment.
-    if (GST_BUFFER_PTS_IS_VALID(buffer))
-      c.on_buffer(buffer, GST_BUFFER_PTS(buffer) - c.segment_.start);
-    return GST_FLOW_OK;
-  }
-  static gboolean event(GstPad* pad, GstObject*, GstEvent* event) {
-    Chain& c = self(pad);
-    const auto owned = EventRef::adopt(event);
-    if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) gst_event_copy_segment(event, &c.segment_);
-    if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS && c.on_caps) {
-      GstCaps* caps = nullptr;
-      gst_event_parse_caps(event, &caps);
-      c.on_caps(caps);
-    }
-    return TRUE;
-  }
-  GstBus* bus() { return GST_ELEMENT_BUS(pipeline_.get()); }
-  Error trouble(const char* what) {
-    const auto message = MessageRef::adopt(gst_bus_pop_filtered(bus(), GST_MESSAGE_ERROR));
-    if (!message)
-      return {Fault::Codec, "Re-encoding failed. The source may be damaged in the range.", what};
-    GError* raw = nullptr;
-    gchar* debug = nullptr;
-    gst_message_parse_error(message.get(), &raw, &debug);
-    const ErrorPtr error(raw);
-    const GString_ details(debug);
-    return {Fault::Codec, std::string("Re-encoding failed: ") + error->message,
-            details ? details.get() : what};
-  }
-
-  ElementRef pipeline_;
-  PadRef in_, out_, sink_, src_;
-  GstSegment segment_{};
-};
 
 Result<bool> GstTranscoder::prepare(const Movie&, const Track& video, Style style) {
   video_ = &video;
@@ -202,16 +59,7 @@ Result<bool> GstTranscoder::prepare(const Movie&, const Track& video, Style styl
   return true;
 }
 
-Result<std::unique_ptr<GstTranscoder::Chain>> GstTranscoder::make_decoder() {
-  if (source_) return Chain::make(hevc_ ? "avdec_h265" : "avdec_h264");
-  for (const Decoder& decoder : kDecoders)
-    if (decoder.codec == video_->codec) return Chain::make(decoder.element);
-  return fail(Fault::Unsupported,
-              "The codec is unsupported for the mode: " + code_name(video_->codec) +
-                  " cannot be decoded. Use mode=copy or mode=edit.");
-}
-
-Result<std::unique_ptr<GstTranscoder::Chain>> GstTranscoder::make_encoder() {
+Result<std::unique_ptr<Chain>> GstTranscoder::make_encoder() {
   const std::string q = std::to_string(quality_);
   const std::string threads = "0";
   if (hevc_) {
@@ -220,9 +68,10 @@ Result<std::unique_ptr<GstTranscoder::Chain>> GstTranscoder::make_encoder() {
     options += style_.match_source ? "bframes=0:rc-lookahead=0:keyint=-1" : "keyint=120";
     return Chain::make(
         "x265enc name=e speed-preset=" +
-        std::string(style_.match_source ? "ultrafast" : "superfast") + " qp=" + q +
-        " tune=4 option-string=\"" + options +
-        "\" ! h265parse ! capsfilter caps=\"video/x-h265,stream-format=hvc1,alignment=au\"");
+            std::string(style_.match_source ? "ultrafast" : "superfast") + " qp=" + q +
+            " tune=4 option-string=\"" + options +
+            "\" ! h265parse ! capsfilter caps=\"video/x-h265,stream-format=hvc1,alignment=au\"",
+        kTask);
   }
   std::string launch = "x264enc name=e byte-stream=false aud=false pass=quant quantizer=" + q;
   if (style_.match_source)
@@ -235,11 +84,12 @@ Result<std::unique_ptr<GstTranscoder::Chain>> GstTranscoder::make_encoder() {
   std::string caps = "capsfilter caps=\"video/x-h264,stream-format=avc,alignment=au";
   if (source_) {
     caps += std::string(",profile=") + avc_profile(source_->config[1], source_->config[2]);
-    return Chain::make(launch + " ! " + caps + "\"");
+    return Chain::make(launch + " ! " + caps + "\"", kTask);
   }
   // Other codecs' pictures become what every player shows.
   return Chain::make("videoconvert ! capsfilter caps=video/x-raw,format=I420 ! " + launch + " ! " +
-                     caps + ",profile=high\"");
+                         caps + ",profile=high\"",
+                     kTask);
 }
 
 Result<bool> GstTranscoder::take_config(GstCaps* caps) {
@@ -313,33 +163,6 @@ Result<bool> GstTranscoder::take_picture(GstBuffer* buffer, int64_t pts,
   return true;
 }
 
-// GStreamer 1.26's avdec_h264 (Debian 13) loses every picture that stands behind a gap in
-// frame_num: for the pictures that FFmpeg fills in it gives back the frame of the real one. A key
-// frame that is no IDR is such a gap, so decoding starts at the IDR before it. 1.22 (Debian 12)
-// decodes from any key frame.
-Result<uint64_t> GstTranscoder::decoding_start(uint64_t key) {
-  guint major = 0, minor = 0, micro = 0, nano = 0;
-  gst_version(&major, &minor, &micro, &nano);
-  if (!source_ || source_->codec != NalCodec::Avc || (major == 1 && minor < 24)) return key;
-  const uint32_t description = video_->samples.at(key).description;
-  for (std::optional<uint64_t> at = key; at;
-       at = *at > 0 ? video_->samples.sync_at_or_before(*at - 1) : std::nullopt) {
-    const Sample sample = video_->samples.at(*at);
-    if (sample.description != description) break;
-    const auto packet = reader_.read(sample.offset, sample.size, 0);
-    if (!packet) return tl::make_unexpected(packet.error());
-    bool idr = false;
-    each_nal(*packet, source_->length_size, [&](ByteView unit) {
-      idr = !unit.empty() && (unit[0] & 31u) == 5;
-      return !idr;
-    });
-    if (idr) return *at;
-  }
-  return fail(Fault::Unsupported,
-              "The source has no IDR picture in front of the range, and this version of GStreamer "
-              "decodes H.264 from nothing else. Use mode=copy or mode=edit.");
-}
-
 Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64_t last,
                                                           int64_t begin, int64_t end) {
   std::vector<EncodedPicture> pictures;
@@ -347,20 +170,9 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   const auto note = [&](const auto& result) {
     if (!result && !error) error = result.error();
   };
-  const auto entrance = decoding_start(first);
+  const auto entrance = decoding_start(reader_, *video_, first);
   if (!entrance) return tl::make_unexpected(entrance.error());
   first = *entrance;
-  const int64_t zero = video_->samples.at(first).pts;
-  const uint32_t scale = video_->timescale;
-  const auto to_ns = [&](int64_t pts) {
-    return static_cast<GstClockTime>(
-        static_cast<int64_t>(kBase) +
-        static_cast<int64_t>(round_div(Wide{pts - zero} * GST_SECOND, scale)));
-  };
-  const auto to_pts = [&](GstClockTime ns) {
-    return zero +
-           static_cast<int64_t>(round_div((Wide{ns} - Wide{kBase}) * scale, Wide{GST_SECOND}));
-  };
   uint64_t wanted = 0, sent = 0;
   std::optional<uint32_t> description;
   video_->samples.each(first, last + 1, [&](uint64_t, const Sample& s) {
@@ -376,82 +188,39 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   if (error) return tl::make_unexpected(*error);
   entry_ = video_->descriptions[*description - 1];
   if (source_) source_ = nal_format(video_->codec, entry_);
-  if (!source_ && (is_avc(video_->codec) || is_hevc(video_->codec)))
-    return fail(Fault::Damaged, "The source's description of the video is unreadable.");
 
   auto encoder = make_encoder();
   if (!encoder) return tl::make_unexpected(encoder.error());
-  auto decoder = make_decoder();
+  auto decoder = PacketDecoder::make(reader_, *video_, *description);
   if (!decoder) return tl::make_unexpected(decoder.error());
+  const PacketClock clock(video_->samples.at(first).pts, video_->timescale);
   (*encoder)->on_caps = [&](GstCaps* caps) { note(take_config(caps)); };
   (*encoder)->on_buffer = [&](GstBuffer* buffer, GstClockTime time) {
-    if (!error) note(take_picture(buffer, to_pts(time), pictures));
+    if (!error) note(take_picture(buffer, clock.to_pts(time), pictures));
   };
   (*decoder)->on_caps = [&](GstCaps* caps) {
     if (sent == 0) {
+      // x264enc codes fields only if told so before it starts.
       const gchar* scan =
           gst_structure_get_string(gst_caps_get_structure(caps, 0), "interlace-mode");
-      if (scan && g_strcmp0(scan, "progressive") != 0) (*encoder)->set_interlaced();
+      const auto element = (*encoder)->element("e");
+      if (scan && g_strcmp0(scan, "progressive") != 0 && element &&
+          g_object_class_find_property(G_OBJECT_GET_CLASS(element.get()), "interlaced"))
+        g_object_set(element.get(), "interlaced", TRUE, nullptr);
       (*encoder)->start(caps);
     } else if (!error)
       error = Error{Fault::Changed, "The picture's format changes inside the range.", {}};
   };
-  (*decoder)->on_buffer = [&](GstBuffer* buffer, GstClockTime time) {
-    const int64_t pts = to_pts(time);
+  (*decoder)->on_picture = [&](GstBuffer* buffer, int64_t pts) {
     if (error || pts < begin || pts >= end) return;
     ++sent;
     note((*encoder)->push(gst_buffer_ref(buffer)));
   };
-
-  CapsRef caps;
-  const auto width = static_cast<int>(be16(entry_.data() + 32));
-  const auto height = static_cast<int>(be16(entry_.data() + 34));
-  if (source_) {
-    caps = CapsRef::adopt(
-        gst_caps_new_simple(hevc_ ? "video/x-h265" : "video/x-h264", "stream-format", G_TYPE_STRING,
-                            hevc_ ? "hvc1" : "avc", "alignment", G_TYPE_STRING, "au", nullptr));
-    const auto config =
-        BufferRef::adopt(gst_buffer_new_memdup(source_->config.data(), source_->config.size()));
-    gst_caps_set_simple(caps.get(), "codec_data", GST_TYPE_BUFFER, config.get(), nullptr);
-  } else {
-    for (const Decoder& known : kDecoders)
-      if (known.codec == video_->codec) caps = CapsRef::adopt(gst_caps_from_string(known.caps));
-  }
-  gst_caps_set_simple(caps.get(), "width", G_TYPE_INT, width, "height", G_TYPE_INT, height,
-                      nullptr);
-  // Of the whole track: both ends of a clip must be encoded with the same parameters.
-  const uint64_t count = video_->samples.count();
-  const int64_t span = video_->samples.at(count - 1).dts - video_->samples.at(0).dts;
-  if (count > 1 && span > 0) {
-    gint rate = 0, per = 1;
-    gst_video_guess_framerate(
-        static_cast<GstClockTime>(
-            round_div(Wide{span} * GST_SECOND, Wide{scale} * static_cast<int64_t>(count - 1))),
-        &rate, &per);
-    gst_caps_set_simple(caps.get(), "framerate", GST_TYPE_FRACTION, rate, per, nullptr);
-  }
-  (*decoder)->start(caps.get());
+  (*decoder)->start(video_->samples.at(first));
   const Sample tail = video_->samples.at(last);
   video_->samples.each(first, last + 1, [&](uint64_t, const Sample& s) {
-    // Leading pictures of an open GOP refer to what was not decoded.
-    if (s.pts < zero) return true;
-    auto packet = reader_.read_buffer(
-        s.offset, s.size, tail.offset > s.offset ? tail.offset + tail.size - s.offset - s.size : 0);
-    if (!packet) {
-      note(packet);
-      return false;
-    }
-    if (gst_buffer_get_size(packet->get()) < s.size) {
-      error = Error{Fault::Truncated, "The source is truncated: it ended inside the range.", {}};
-      return false;
-    }
-    GstBuffer* buffer = gst_buffer_make_writable(packet->release());
-    GST_BUFFER_PTS(buffer) = to_ns(s.pts);
-    GST_BUFFER_DTS(buffer) = to_ns(s.dts);
-    GST_BUFFER_DURATION(buffer) =
-        gst_util_uint64_scale(static_cast<guint64>(s.duration), GST_SECOND, scale);
-    if (!s.sync) GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
-    note((*decoder)->push(buffer));
+    note((*decoder)->feed(
+        s, tail.offset > s.offset ? tail.offset + tail.size - s.offset - s.size : 0));
     return !error;
   });
   if (!error) note((*decoder)->finish());

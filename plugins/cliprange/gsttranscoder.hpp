@@ -3,6 +3,7 @@
 
 #include "cutter.hpp"
 #include "encodedstore.hpp"
+#include "gstchain.hpp"
 #include "gstmediasource.hpp"
 #include "nal.hpp"
 
@@ -21,12 +22,8 @@ class GstTranscoder final : public Transcoder {
   Result<Bytes> description() override;
 
  private:
-  class Chain;
-
   Result<bool> take_config(GstCaps* caps);
   Result<bool> take_picture(GstBuffer* buffer, int64_t pts, std::vector<EncodedPicture>& pictures);
-  Result<uint64_t> decoding_start(uint64_t key);
-  Result<std::unique_ptr<Chain>> make_decoder();
   Result<std::unique_ptr<Chain>> make_encoder();
 
   MediaSource& reader_;

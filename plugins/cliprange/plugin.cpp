@@ -3,10 +3,12 @@
 
 #include "config.h"
 #include "gstclipexport.h"
+#include "gstclipframes.h"
 #include "gsturicleanbin.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
   return gst_element_register(plugin, "clipexport", GST_RANK_NONE, GST_TYPE_CLIPS_CLIP_EXPORT) &&
+         gst_element_register(plugin, "clipframes", GST_RANK_NONE, GST_TYPE_CLIPS_CLIP_FRAMES) &&
          gst_element_register(plugin, "uricleanbin", GST_RANK_NONE, GST_TYPE_CLIPS_URI_CLEAN_BIN);
 }
 

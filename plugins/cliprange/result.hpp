@@ -23,6 +23,7 @@ enum class Fault {
   Changed,      // the parameters of a stream change inside the range
   Missing,      // a decoder or encoder is not installed
   Codec,        // decoding or encoding failed
+  Undecodable,  // a picture could not be decoded
   Cancelled,    // unlock() was called
 };
 

@@ -6,13 +6,17 @@
 #include <gst/gst.h>
 
 #include "gstforcekeyunits.h"
+#include "gstframetensor.h"
 #include "gsthdrtosdr.h"
+#include "gstjpegcolor.h"
 #include "gstmp4priming.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
   return gst_element_register(plugin, "forcekeyunits", GST_RANK_NONE,
                               GST_CLIPS_TYPE_FORCE_KEY_UNITS) &&
+         gst_element_register(plugin, "frametensor", GST_RANK_NONE, GST_CLIPS_TYPE_FRAME_TENSOR) &&
          gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&
+         gst_element_register(plugin, "jpegcolor", GST_RANK_NONE, GST_CLIPS_TYPE_JPEG_COLOR) &&
          gst_element_register(plugin, "mp4priming", GST_RANK_NONE, GST_CLIPS_TYPE_MP4_PRIMING);
 }
 
