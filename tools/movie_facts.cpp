@@ -336,11 +336,15 @@ Json key_frame_index(const Movie& movie, const Track& track, const Shown& shown)
   Json::array_t frames, times, offsets, sizes;
   const std::size_t expected = track.samples.all_sync() ? track.samples.count() : 0;
   for (auto* list : {&frames, &times, &offsets, &sizes}) list->reserve(expected);
+  auto at = shown.times.begin();
   track.samples.each(0, track.samples.count(), [&](std::uint64_t, const Sample& sample) {
     if (!sample.sync) return true;
-    const auto at = std::lower_bound(shown.times.begin(), shown.times.end(), sample.pts);
+    // Mostly it is the one behind the last.
+    if (at == shown.times.end() || *at != sample.pts)
+      at = std::lower_bound(shown.times.begin(), shown.times.end(), sample.pts);
     if (at != shown.times.end() && *at == sample.pts) {
       frames.emplace_back(static_cast<std::uint64_t>(at - shown.times.begin()));
+      ++at;
     } else {
       frames.emplace_back(nullptr);
     }

@@ -237,7 +237,7 @@ tl::expected<Json, Problem> discover(const std::string& uri, const std::string& 
 tl::expected<Json, Problem> probe(const std::string& path_or_uri, const ProbeOptions& options) {
   const auto uri = to_uri(path_or_uri);
   if (!uri) return tl::unexpected(usage_problem("The input " + uri.error() + "."));
-  const auto facts = [&]() -> tl::expected<Json, Problem> {
+  auto facts = [&]() -> tl::expected<Json, Problem> {
     cut::UriReader reader;
     const auto opened = reader.open(*uri, {});
     if (!opened && opened.error().fault != cut::Fault::NotSeekable)
@@ -264,7 +264,8 @@ tl::expected<Json, Problem> probe(const std::string& path_or_uri, const ProbeOpt
   }();
   if (!facts) return facts;
   Json whole = {{"format", "clips-probe/1"}, {"uri", redact(*uri)}};
-  whole.update(*facts);
+  // An hour's index of key frames is large: it is moved, not copied.
+  for (auto& [key, value] : facts->items()) whole[key] = std::move(value);
   return whole;
 }
 

@@ -22,6 +22,10 @@ void TaskArgs::fail(const std::string& key, const std::string& what) {
   problem_ = usage_problem("The argument \"" + place_ + key + "\" " + what + ".", "value");
 }
 
+void TaskArgs::fail(const Problem& problem) {
+  if (!problem_) problem_ = problem;
+}
+
 bool TaskArgs::has(const char* key) const {
   return arguments_.contains(key) && !arguments_[key].is_null();
 }

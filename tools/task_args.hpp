@@ -32,6 +32,7 @@ class TaskArgs {
   std::vector<TaskArgs> list(const char* key);
 
   void fail(const std::string& key, const std::string& what);
+  void fail(const Problem& problem);
   std::optional<Problem> problem() const;
 
  private:

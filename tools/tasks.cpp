@@ -204,6 +204,64 @@ Outcome temp_clip(TaskArgs& arguments) {
               {"media", media_of(path)}};
 }
 
+// export
+
+// The words of a range list: "12.5-15", "90-".
+std::string range_words(TaskArgs& arguments, Json& told) {
+  std::string words;
+  for (TaskArgs& range : arguments.list("ranges")) {
+    const auto start = range.time("start_time_seconds");
+    const auto end = range.time("end_time_seconds");
+    const std::string id = range.text("id", "");
+    if (!start) range.fail("start_time_seconds", "is not set");
+    if (const auto problem = range.problem()) arguments.fail(*problem);
+    words += (words.empty() ? "" : ",") + start.value_or("0") + "-" + end.value_or("");
+    told.push_back({{"id", id.empty() ? Json(nullptr) : Json(id)}});
+  }
+  return words;
+}
+
+Outcome export_ranges(TaskArgs& arguments) {
+  const std::string input = arguments.text("input");
+  const std::string folder = arguments.text("directory");
+  const std::string name = clean_name(arguments.text("name", "clip"));
+  const std::string mode = arguments.text("mode", "auto");
+  Json clips = Json::array();
+  const std::string ranges = range_words(arguments, clips);
+  if (const auto problem = arguments.problem()) return tl::unexpected(*problem);
+  ChildOptions options;
+  options.words = {"run",
+                   "export",
+                   "input=" + input,
+                   "output=" + join(folder, name + "_{index}.mp4"),
+                   "ranges=" + ranges,
+                   "mode=" + mode};
+  std::size_t ended = 0;
+  options.on_event = [&](const Json& event) {
+    print_event(event);
+    if (event.value("name", "") != "clip-result") return;
+    const std::uint64_t index = event.value("index", std::uint64_t{UINT64_MAX});
+    if (index >= clips.size()) return;
+    ++ended;
+    for (const char* key : {"status", "uri", "bytes", "start", "stop", "frames", "mode", "message"})
+      if (event.contains(key)) clips[index][key] = event[key];
+  };
+  const ChildResult run = run_child(options);
+  // Ranges that failed do not hinder the others: what there is of each stands in the result.
+  if (run.problem && ended < clips.size()) return tl::unexpected(*run.problem);
+  if (!run.problem && ended < clips.size()) return broken("Not every range has a result.");
+  Json result = {{"status", "success"}, {"exports", std::move(clips)}};
+  if (run.problem) {
+    result["status"] = "error";
+    result["task"] = "export";
+    result["error"] = {{"domain", run.problem->domain},
+                       {"code", run.problem->code},
+                       {"message", run.problem->message},
+                       {"exit_code", run.exit_code}};
+  }
+  return result;
+}
+
 // keyframes
 
 Outcome keyframes(TaskArgs& arguments) {
@@ -225,17 +283,24 @@ Outcome keyframes(TaskArgs& arguments) {
                                     "select=" + strategy};
   words.insert(words.end(), range.words.begin(), range.words.end());
   for (const auto& [key, value] : settings) words.push_back(key + "=" + value);
-  const auto run = run_words(std::move(words));
-  if (!run) return tl::unexpected(run.error());
-  if (run->published.size() != tags.size())
-    return broken("There are " + std::to_string(run->published.size()) + " stills instead of " +
-                  std::to_string(tags.size()) + ".");
+  ChildOptions options;
+  options.words = std::move(words);
   Json stills = Json::array();
-  for (std::size_t i = 0; i < tags.size(); ++i) {
-    Json still = {{"tag", tags[i]}};
-    still.update(run->published[i]);
-    stills.push_back(std::move(still));
-  }
+  for (const char* tag : tags) stills.push_back({{"tag", tag}});
+  options.on_event = [&](const Json& event) {
+    print_event(event);
+    if (event.value("name", "") != "clip-frame") return;
+    const std::uint64_t index = event.value("index", std::uint64_t{UINT64_MAX});
+    if (index >= stills.size()) return;
+    stills[index]["frame"] = event.value("frame", Json());
+    stills[index]["time_seconds"] = seconds_of(event.value("stream-time", kNoTime));
+  };
+  const ChildResult run = run_child(options);
+  if (run.problem) return tl::unexpected(*run.problem);
+  if (run.published.size() != stills.size())
+    return broken("There are " + std::to_string(run.published.size()) + " stills instead of " +
+                  std::to_string(stills.size()) + ".");
+  for (std::size_t i = 0; i < stills.size(); ++i) stills[i].update(run.published[i]);
   return Json{{"status", "success"}, {"strategy", strategy}, {"keyframes", std::move(stills)}};
 }
 
@@ -279,8 +344,10 @@ struct Task {
 };
 
 constexpr std::array tasks{
-    Task{"detect_scenes", detect_scenes}, Task{"encode", encode},   Task{"keyframes", keyframes},
-    Task{"temp_clip", temp_clip},         Task{"cleanup", cleanup}, Task{"probe", probe_input},
+    Task{"detect_scenes", detect_scenes}, Task{"encode", encode},
+    Task{"export", export_ranges},        Task{"keyframes", keyframes},
+    Task{"temp_clip", temp_clip},         Task{"cleanup", cleanup},
+    Task{"probe", probe_input},
 };
 
 const Task* find_task(std::string_view name) {

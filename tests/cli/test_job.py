@@ -95,6 +95,19 @@ def test_presets_encode_and_take_settings(tmp_path, preset, encoder):
     assert told["frames"] >= 30
 
 
+@pytest.mark.parametrize("preset, names", [
+    ("hls", ["index.m3u8", "segment00000.ts", "segment00001.ts", "segment00002.ts"]), ("hls-adaptive", None)])
+def test_streams_are_a_folder_with_every_file_in_the_result(film, tmp_path, preset, names):
+    folder = tmp_path / "stream"
+    result, told = job("crf=40", JOB_ID="x", INPUT_URL=film, OUTPUT_URL=str(folder), PRESET=preset)
+    assert result.status == 0, result
+    there = {path.as_uri(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    assert {o["uri"]: o["bytes"] for o in told["outputs"]} == there and told["bytes"] == sum(there.values())
+    assert told["media"] is None and told["frames"] == 360
+    if names:
+        assert sorted(os.listdir(folder)) == names
+
+
 GOOD = {"JOB_ID": "j", "INPUT_URL": "/dev/null/film.mp4", "OUTPUT_URL": "out.mp4"}
 
 

@@ -77,6 +77,7 @@ def test_detection_parameters_reach_the_detector(film, tmp_path):
 @pytest.mark.parametrize("name, more", [
     ("detect_scenes", {}), ("encode", {"output": "out.mp4", "preset": "proxy"}), ("probe", {}),
     ("temp_clip", {"start_time_seconds": 0, "clip_id": "a", "directory": "."}),
+    ("keyframes", {"directory": "."}),
 ])
 def test_a_failure_is_an_error_and_never_one_clip_of_the_whole(film, tmp_path, name, more, source):
     (tmp_path / "text.mp4").write_text("nothing of the kind\n" * 99)
@@ -128,6 +129,21 @@ def test_a_range_can_be_times(film, tmp_path):
     assert found["media"]["video"]["frames"] == 24
 
 
+@pytest.mark.parametrize("strategy, tags", [("multi", ["25pct", "50pct", "75pct"]), ("midpoint", ["50pct"])])
+def test_keyframes_are_pictures_of_the_places_asked_for(film, tmp_path, strategy, tags):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    found, _ = task(tmp_path, "keyframes", {"input": film, "directory": str(folder), "name": "clip 1",
+                                            "strategy": strategy, "start_frame": 50, "end_frame": 100})
+    assert [k["tag"] for k in found["keyframes"]] == tags and found["strategy"] == strategy
+    names = [f"clip_1_{i}.jpg" for i in range(len(tags))]
+    assert sorted(os.listdir(folder)) == names
+    assert [k["uri"] for k in found["keyframes"]] == [(folder / name).as_uri() for name in names]
+    assert [k["frame"] for k in found["keyframes"]] == ([62, 75, 87] if strategy == "multi" else [75])
+    assert all(abs(k["time_seconds"] - k["frame"] * 1001 / 24000) < 1e-3 for k in found["keyframes"])
+    assert all((folder / name).read_bytes().startswith(b"\xff\xd8") for name in names)
+
+
 def test_cleanup_tells_its_statistics(tmp_path):
     folder = tmp_path / "cache"
     folder.mkdir()
@@ -159,6 +175,9 @@ WRONG = [
     ("temp_clip", {"input": "a", "clip_id": "x", "directory": ".", "start_frame": 1, "start_time_seconds": 1}, "exclude"),
     ("temp_clip", {"input": "a", "clip_id": "x", "directory": ".", "start_frame": 1.5}, "integer"),
     ("keyframes", {"input": "a", "directory": ".", "strategy": "all"}, "midpoint or multi"),
+    ("export", {"input": "a", "directory": "."}, "at least one"),
+    ("export", {"input": "a", "directory": ".", "ranges": []}, "at least one"),
+    ("export", {"input": "a", "directory": ".", "ranges": [{"start": 1}]}, "ranges[0]."),
     ("cleanup", {"directory": ".", "max_bytes": "1 GB"}, "integer"),
     ("probe", {"input": "a", "key_frames": "yes"}, "true or false"),
 ]

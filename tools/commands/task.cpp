@@ -101,6 +101,12 @@ int run(const Command& command, std::vector<char*> arguments) {
                     {"code", problem.code},
                     {"message", problem.message},
                     {"exit_code", status}}}};
+  } else if ((*result)["status"] != "success") {
+    // Part of it was done.
+    const Json& error = (*result)["error"];
+    Problem problem = usage_problem(error["message"]);
+    problem.exit = static_cast<ExitCode>(error["exit_code"].get<int>());
+    status = report(problem);
   }
   const int written = publish_text(json_line(*result) + "\n", result_file.text);
   return status != 0 ? status : written;
