@@ -3,11 +3,13 @@
 
 usage: scenecut.py [FILE.mp4 ...]   without files it makes a 1080p and a 720p H.264 file itself
 
-Every command decodes the whole file on one thread. The commands take turns, `ROUNDS` times, and the
-least CPU time of each counts: whatever else the machine does only ever adds.
+Every command decodes the whole file on one thread. The commands take turns, `ROUNDS` times. What a
+detector adds is told twice: from the least CPU times, because whatever else the machine does only ever
+adds, and as the median of the differences within each round.
 """
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -94,22 +96,25 @@ def main():
                                                             make(folder, 1280, 720)]
         for path in files:
             runs = commands(path)
-            least = {}
-            memory = {}
+            times = {name: [] for name in runs}
+            memory = {name: [] for name in runs}
             for _ in range(ROUNDS):
                 for name, (command, _) in runs.items():
                     seconds, peak = cpu(command)
-                    least[name] = min(seconds, least.get(name, seconds))
-                    memory[name] = min(peak, memory.get(name, peak))
-            print(path.name)
+                    times[name].append(seconds)
+                    memory[name].append(peak / 1024)
+            print(f'{path.name}, {ROUNDS} rounds')
             for name, (_, base) in runs.items():
-                if base is None:
-                    print(f'  {name:<20} {least[name]:7.2f} s CPU  {memory[name] / 1024:6.1f} MiB')
-                else:
-                    added = least[name] - least[base]
-                    print(f'  {name:<20} {least[name]:7.2f} s CPU  {memory[name] / 1024:6.1f} MiB   '
-                          f'added {added:6.2f} s, {100 * added / least[base]:5.1f} % of its decode,'
-                          f' {(memory[name] - memory[base]) / 1024:+.1f} MiB')
+                least = min(times[name])
+                line = f'  {name:<20} {least:7.2f} s CPU  {min(memory[name]):6.1f} MiB'
+                if base:
+                    alone = min(times[base])
+                    share = statistics.median((a - b) / b
+                                              for a, b in zip(times[name], times[base]))
+                    line += (f'   added {least - alone:6.3f} s, {100 * (least / alone - 1):5.1f} % of '
+                             f'its decode (median {100 * share:5.1f} %), '
+                             f'{min(memory[name]) - min(memory[base]):+.1f} MiB')
+                print(line)
 
 
 if __name__ == '__main__':

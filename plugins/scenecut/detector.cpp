@@ -14,7 +14,8 @@
 namespace clips::scenecut {
 namespace {
 
-constexpr double kDefaultThreshold = 0.5;
+// A threshold gives the best F1 at half of that F1 (Lipton, Elkan, Naryanaswamy, 2014).
+constexpr double kDefaultThreshold = 0.45;
 // Detections this close are one: the step into a picture whose fields come from both scenes, and
 // the step out of it.
 constexpr std::int64_t kSuppression = 1;
@@ -24,6 +25,8 @@ constexpr float kFlashOverBefore = 40;
 constexpr float kFlashOverAfter = 25;
 // A window is weighed against those that end up to this much later.
 constexpr std::int64_t kWindowPatience = 32;
+// However many overlap in a chain, the first is decided when it ended this long ago.
+constexpr std::int64_t kChainPatience = 40;
 // Pure frames between two transitions.
 constexpr std::int64_t kBetweenWindows = 2;
 // A fade out and a fade in around at most this many blank frames are one fade.
@@ -145,6 +148,16 @@ class Detector::Analysis {
     }
   }
 
+  // Whether the brighter frames from `first` to `end` are light on one of the scenes around them,
+  // and not a short bright shot with a picture of its own.
+  bool is_flash(std::int64_t first, std::int64_t end) const {
+    const Look& lit = look(first);
+    if (lit.mean <= look(end).mean + kFlashOverAfter) return false;
+    if (faded(lit.deviation, std::min(look(first - 1).deviation, look(end).deviation))) return true;
+    const Picture& flash = history_.at(first);
+    return same_scene(history_.at(first - 1), flash) || same_scene(flash, history_.at(end));
+  }
+
   // A cut that lies in the window or touches it.
   static bool crosses(const Window& window, std::int64_t cut) {
     return window.before - 1 < cut && cut <= window.after + 1;
@@ -160,7 +173,7 @@ class Detector::Analysis {
       found_.pop_front();
       Cut cut = first;
       if (flash && !found_.empty() && found_.front().frame - first.frame <= kFlashJoin &&
-          look(first.frame).mean > look(found_.front().frame).mean + kFlashOverAfter) {
+          is_flash(first.frame, found_.front().frame)) {
         cut.score = std::max(cut.score, found_.front().score);
         found_.pop_front();
       }
@@ -205,7 +218,7 @@ class Detector::Analysis {
           }
         }
       }
-      const bool waited = history_.last() - earliest->window.after > 2 * kWindowPatience;
+      const bool waited = history_.last() - earliest->window.after > kChainPatience;
       if (!ripe(best) && !waited) return;
       std::erase_if(windows_, [&](const Transition& w) { return overlap(w.window, best.window); });
       if (returns(best.window)) continue;
@@ -242,7 +255,7 @@ class Detector::Analysis {
       washed_out |= faded(look(frame).deviation, look(window.before).deviation) ||
                     faded(look(frame).deviation, look(window.after).deviation);
     if (!washed_out) return false;
-    for (const int out : {0, 4, 8, 16}) {
+    for (int out = 0; out <= 16; out += 2) {
       const std::int64_t before = window.before - out;
       if (before < history_.oldest() || before <= last_cut_) break;
       for (const int in : {0, 6, 12, 20, 30}) {
@@ -254,20 +267,24 @@ class Detector::Analysis {
     return false;
   }
 
+  // Makes one transition of a fade out and the fade in behind it. False where the scene after them
+  // is the one before them: an explosion, a lamp that fails.
+  bool complete_fade(Transition& out, const Transition& in) {
+    if (returns({out.window.before, in.window.after})) return false;
+    out.window.after = in.window.after;
+    out.score = std::max(out.score, in.score);
+    return true;
+  }
+
   void emit_accepted(std::int64_t limit, bool all) {
     while (!accepted_.empty()) {
       Transition& front = accepted_.front();
       if (accepted_.size() > 1) {
         const Transition& second = accepted_[1];
         if (one_fade(front, second)) {
-          if (returns({front.window.before, second.window.after})) {
-            // An explosion, a lamp that fails: the same scene after it as before.
-            accepted_.erase(accepted_.begin(), accepted_.begin() + 2);
-            continue;
-          }
-          front.window.after = second.window.after;
-          front.score = std::max(front.score, second.score);
+          const Transition in = second;
           accepted_.erase(accepted_.begin() + 1);
+          if (!complete_fade(front, in)) accepted_.erase(accepted_.begin());
           continue;
         }
       } else if (!all) {
@@ -275,9 +292,18 @@ class Detector::Analysis {
         const bool blank =
             faded(look(front.window.after).deviation, look(front.window.before).deviation);
         const std::int64_t age = next_window_ - front.window.after;
-        if (blank && age < kBlank + kWindowPatience + kLongestWindow / 2 &&
-            history_.last() - front.middle() < static_cast<std::int64_t>(kGradualLookahead) - 2)
-          return;
+        if (blank && age < kBlank + kWindowPatience + kLongestWindow / 2) {
+          if (history_.last() - front.middle() < static_cast<std::int64_t>(kGradualLookahead) - 2)
+            return;
+          // Its time is up: the best that there is so far.
+          const Transition* in = nullptr;
+          for (const Transition& w : windows_)
+            if (one_fade(front, w) && (!in || w.score > in->score)) in = &w;
+          if (in && !complete_fade(front, *in)) {
+            accepted_.erase(accepted_.begin());
+            continue;
+          }
+        }
         // Nothing that is still weighed may come before it.
         for (const Transition& w : windows_)
           if (w.window.before < front.window.before) return;

@@ -35,7 +35,7 @@ struct Boundary {
 };
 
 struct Params {
-  // Boundaries with a score below this are not reported. 0 = the default, 0.5.
+  // Boundaries with a score below this are not reported. 0 = the default, 0.45.
   double threshold = 0;
   // Report dissolves and fades. Without it only hard cuts are looked for.
   bool gradual = true;
@@ -49,7 +49,7 @@ class Detector {
   // After a frame is pushed, every hard cut up to this many frames before it has been decided.
   static constexpr std::size_t kCutLookahead = 18;
   // The same for every boundary, gradual ones included.
-  static constexpr std::size_t kGradualLookahead = 128;
+  static constexpr std::size_t kGradualLookahead = 80;
 
   explicit Detector(Params params = {});
   // With another model, which must outlive the detector: for fitting.

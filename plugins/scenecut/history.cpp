@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "history.hpp"
 
+#include <memory>
+
 namespace clips::scenecut {
 
 void History::push(const Thumbnail& thumbnail) {
   ++last_;
   const std::size_t now = slot(last_);
-  pictures_[now] = Picture(thumbnail);
+  std::construct_at(&pictures_[now], thumbnail);  // in place: a picture is large
   steps_[now] = {};
   if (last_ == 0) return;
   const Picture& before = pictures_[slot(last_ - 1)];

@@ -9,7 +9,7 @@ namespace clips::scenecut {
 namespace {
 
 // What the adaptive detector takes 0 for.
-constexpr double kAdaptiveThreshold = 0.5;
+constexpr double kAdaptiveThreshold = 0.45;
 
 CutKind cut_kind(Kind kind) {
   switch (kind) {

@@ -244,23 +244,40 @@ class Maker:
                     other = unpack(home[2][r.randint(len(home[2]))][None])
                     for p, o, where, k in zip((y, u, v), other, area, (2, 1, 1)):
                         p[where] = cv2.resize(o[0], (k * w, k * h), interpolation=cv2.INTER_AREA)
+        if r.rand() < 0.15:  # pulses of light or darkness on the beat, as trailers have them
+            dark = r.rand() < 0.7
+            length = r.randint(1, 6)
+            depth = r.uniform(0.3, 0.8)
+            beats = [c + int(r.choice([-2, -1, 0, 0, 0, 0, 1])) for c in cuts if r.rand() < 0.7]
+            beats += [r.randint(1, n) for _ in range(r.randint(3))]
+            for a in beats:
+                for f in range(max(1, a), min(n, a + length)):
+                    k = depth * (1 - (f - a) / length if length > 2 else 1)
+                    grade(slice(f, f + 1), 1 - k if dark else 1 / (1 - 0.6 * k), 0, 1)
         if r.rand() < 0.3:  # flashes, strobes, dips
             for _ in range(r.randint(1, 4)):
                 a = r.randint(1, n)
                 last = min(n, a + r.randint(1, 7))
                 strength = r.uniform(0.3, 1)
                 style = r.rand()
+                hides = True
                 if style < 0.5:
+                    hides = strength > 0.75
                     for f in range(a, last):
                         k = strength * (1 if r.rand() < 0.5 else (last - f) / (last - a))
                         y[f] = y[f] * (1 - k) + 235 * k
                         u[f] = u[f] * (1 - k) + 128 * k
                         v[f] = v[f] * (1 - k) + 128 * k
                 elif style < 0.75:
-                    grade(slice(a, last), r.uniform(1.3, 2.5), 0, 1)
+                    gain = r.uniform(1.3, 2.5)
+                    hides = gain > 1.9
+                    grade(slice(a, last), gain, 0, 1)
                 else:
-                    grade(slice(a, last), r.uniform(0.1, 0.7), 0, 1)
-                flashes.append((a, last))
+                    gain = r.uniform(0.1, 0.7)
+                    hides = gain < 0.25
+                    grade(slice(a, last), gain, 0, 1)
+                if hides:
+                    flashes.append((a, last))
         if r.rand() < 0.08:  # an explosion or an over-exposure that dies down
             a = r.randint(1, n)
             rise, fall = r.randint(1, 4), r.randint(5, 30)

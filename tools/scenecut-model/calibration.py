@@ -16,27 +16,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import score  # noqa: E402
 
 
-def points(labels, found):
-    """[(score, true)] of every boundary that the labels can judge."""
-    out = []
-    for video, label in labels.items():
-        doubtful = label.get('ambiguous', []) + label.get('jump', [])
-        for kind, frame, first, last, value in found[video]['scores']:
-            if any(score.touches(first, last, x) for x in doubtful):
-                continue
-            if kind == 'cut':
-                true = (any(score.distance(frame, x) == 0 for x in label['cuts']) or
-                        any(score.touches(first, last, x) for x in label['gradual']))
-            else:
-                true = any(score.touches(first, last, x)
-                           for x in label['gradual'] + label['cuts'])
-            out.append((value, true))
-    return out
-
-
 def main():
     data = json.loads(pathlib.Path(sys.argv[1]).read_text())
-    judged = points(data['labels'], data['found'])
+    judged = [(value, true) for video, label in data['labels'].items()
+              for _, value, true in score.judge(label, data['found'][video]['scores'])]
     edges = [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0001]
     figure, axes = plt.subplots(figsize=(4.2, 3.6))
     axes.plot([0, 1], [0, 1], color='0.7', linewidth=1)

@@ -36,7 +36,7 @@ import score  # noqa: E402
 
 SOURCE = pathlib.Path(__file__).parents[2] / 'plugins' / 'scenecut'
 # Weight of one example from: a real video, a synthetic one, an edit made of shots of real ones.
-WEIGHTS = {'real': 1.0, 'synthetic': 0.6, 'edit': 0.3}
+WEIGHTS = {'real': 1.0, 'synthetic': 0.6, 'edit': 0.15}
 # Neighbouring windows hardly differ: one in so many is used.
 STRIDES = {'real': 1, 'synthetic': 3, 'edit': 5}
 # Cheap gradual features, kCheapGradualFeatures of gradual.hpp.
@@ -276,7 +276,7 @@ def main():
     parser.add_argument('--cache', required=True)
     parser.add_argument('--real', required=True)
     parser.add_argument('--synthetic', nargs='*', default=[])
-    parser.add_argument('--edits', type=int, default=1800)
+    parser.add_argument('--edits', type=int, default=2400)
     parser.add_argument('--folds', type=int, default=6)
     parser.add_argument('--write')
     parser.add_argument('--calibration')
@@ -348,21 +348,18 @@ def main():
     all_held_out(0.05)
     points = []
     for e in real:
-        for kind, frame, first, last, p in held_out[e.name]['scores']:
-            if kind == 'cut' or any(score.touches(first, last, x)
-                                    for x in e.label['ambiguous'] + e.label.get('jump', [])):
-                continue
-            points.append((numpy.log(max(p, 1e-6) / max(1 - p, 1e-6)),
-                           any(score.touches(first, last, x) for x in e.label['gradual'])))
+        points += [(numpy.log(max(p, 1e-6) / max(1 - p, 1e-6)), true)
+                   for kind, p, true in score.judge(e.label, held_out[e.name]['scores'])
+                   if kind != 'cut']
     points = numpy.array(points)
     scale, offset = calibrate(points[:, 0], points[:, 1])
     print(f'gradual: calibrated logit = {scale:.3f} x + {offset:.3f}')
     for model in models:
         model[2].scale, model[2].offset = scale, offset
-    for threshold in (0.35, 0.5, 0.65):
+    for threshold in (0.3, 0.45, 0.6):
         all_held_out(threshold)
         wrong = judge(f'{arguments.folds} folds, threshold {threshold}')
-        if threshold == 0.5:
+        if threshold == 0.45:
             for video, errors in wrong.items():
                 if errors:
                     print('     ', video, ', '.join(errors))

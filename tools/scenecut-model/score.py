@@ -113,6 +113,28 @@ def score_video(label, found, tolerance=0):
     return counts, wrong, ends
 
 
+def judge(label, scores):
+    """[(kind, score, true)] of the findings that the labels can judge; scores: [[kind, frame, first,
+    last, score], ...] as find.py gives them. A label makes one finding true, the first."""
+    doubtful = label.get('ambiguous', []) + label.get('jump', [])
+    free = label['cuts'] + label['gradual']
+    transitions = len(label['cuts'])
+    taken = set()
+    out = []
+    for kind, frame, first, last, value in scores:
+        if any(touches(first, last, x) for x in doubtful):
+            continue
+
+        def hits(i):
+            if kind == 'cut' and i < transitions:
+                return distance(frame, free[i]) == 0
+            return touches(first, last, free[i])
+        hit = next((i for i in range(len(free)) if i not in taken and hits(i)), None)
+        taken.add(hit)
+        out.append((kind, value, hit is not None))
+    return out
+
+
 def precision_recall_f1(hit, false, missed):
     precision = hit / (hit + false) if hit + false else 0.0
     recall = hit / (hit + missed) if hit + missed else 0.0
