@@ -42,10 +42,10 @@ def main():
         axis.plot(score, color='#d62728', linewidth=1.2, label='score')
         axis.plot(cuts, [1.08] * len(cuts), 'v', color='#1f77b4', markersize=4, label='true cut')
         axis.axhline(0.5, color='0.85', linewidth=0.8, zorder=0)
-        axis.set_title(title, fontsize=9)
+        axis.set_title(title, fontsize=9, loc='left')
         axis.set_ylim(-0.05, 1.18)
         axis.set_xlim(0, len(frames))
-    axes[0].legend(fontsize=7, loc='center right')
+    figure.legend(*axes[0].get_legend_handles_labels(), fontsize=7, loc='upper right', ncol=3)
     axes[-1].set_xlabel('frame')
     figure.tight_layout()
     plt.rcParams['svg.hashsalt'] = 'scenecut'
