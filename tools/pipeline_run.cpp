@@ -65,6 +65,8 @@ class Run {
   GMainLoop* loop_ = nullptr;
   const gint64 started_ = g_get_monotonic_time();
   bool ended_ = false;
+  // The outputs are results of their own: one that fails takes no other with it.
+  bool each_by_itself_ = false;
   bool drawn_ = false;
   int signal_ = 0;
   std::vector<Problem> problems_;
@@ -156,6 +158,7 @@ void Run::take(GstMessage* message) {
       }
       const GstStructure* structure = gst_message_get_structure(message);
       if (!structure) break;
+      if (gst_structure_has_name(structure, "clip-result")) each_by_itself_ = true;
       const GString_ source(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
       reporter_.element_message(structure, source.get());
       break;
@@ -261,7 +264,7 @@ void Run::remove_published() {
 
 int Run::finish() {
   const int status = verdict();
-  if (status != 0 && options_.remove_published) remove_published();
+  if (status != 0 && options_.remove_published && !each_by_itself_) remove_published();
   return status;
 }
 

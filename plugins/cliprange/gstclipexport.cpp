@@ -17,6 +17,7 @@
  */
 #include "gstclipexport.h"
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 
@@ -25,8 +26,10 @@
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
 #include "container.hpp"
+#include "gstrangeproperties.hpp"
 #include "gstrangetypes.hpp"
 #include "gsttranscoder.hpp"
+#include "indexcache.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_export_debug);
 #define GST_CAT_DEFAULT clip_export_debug
@@ -48,21 +51,17 @@ constexpr uint64_t kRemoteGapBytes = 256 << 10;
 constexpr uint64_t kWholeBytes = 64 << 20;
 constexpr uint64_t kRemoteWholeBytes = 4 << 20;
 
+constexpr const char* kInMemory = "memory";
+constexpr const char* kNoCache = "none";
+
 struct Settings {
   std::string uri;
-  guint64 start = 0;
-  guint64 stop = GST_CLOCK_TIME_NONE;
-  gint64 start_frame = -1;
-  gint64 stop_frame = -1;
-  Mode mode = Mode::Auto;
-  Snap snap = Snap::Before;
-  guint64 tolerance = 500'000;
-  guint64 max_lead_in = GST_CLOCK_TIME_NONE;
-  Fallback fallback = Fallback::Exact;
+  RangeProperties range;
   std::optional<Container> container;
   bool faststart = true;
   guint64 fragment_duration = 0;
   gint quality = 16;
+  std::string index_cache = kInMemory;
 };
 
 // Lives from start() to stop(); the streaming thread's alone, but for reader->cancel().
@@ -76,8 +75,16 @@ struct State {
   size_t run = 0;         // the stretch being sent
   uint64_t run_done = 0;  // bytes of it that are sent
   uint64_t position = 0;  // in the output
+  bool unproven = false;  // the index is a kept one, and nothing has shown yet that it still holds
   BufferRef block;        // what was read last, at block_offset of the source
   uint64_t block_offset = 0;
+};
+
+// What one clip leaves open for the next one out of the same source.
+struct Kept {
+  std::string uri;
+  std::shared_ptr<UriReader> reader;
+  std::shared_ptr<const Movie> movie;
 };
 
 struct Private {
@@ -85,33 +92,20 @@ struct Private {
   // reader works.
   Mutex mutex;
   Settings settings CLIPS_GUARDED_BY(mutex);
-  guint64 actual_start CLIPS_GUARDED_BY(mutex) = GST_CLOCK_TIME_NONE;
-  guint64 actual_stop CLIPS_GUARDED_BY(mutex) = GST_CLOCK_TIME_NONE;
-  guint64 actual_frames CLIPS_GUARDED_BY(mutex) = 0;
   guint64 total_size CLIPS_GUARDED_BY(mutex) = 0;
   std::shared_ptr<UriReader> reader CLIPS_GUARDED_BY(mutex);
   bool unlocked CLIPS_GUARDED_BY(mutex) = false;
   State state;
+  Kept kept;  // touched while the element starts and stops
 };
 
 enum Property : guint {
-  kUri = 1,
-  kStart,
-  kStop,
-  kStartFrame,
-  kStopFrame,
-  kMode,
-  kSnap,
-  kTolerance,
-  kMaxLeadIn,
-  kFallback,
+  kUri = RangeProperties::kFirstFree,
   kContainer,
   kFaststart,
   kFragmentDuration,
   kQuality,
-  kActualStart,
-  kActualStop,
-  kActualFrames,
+  kIndexCache,
 };
 
 guint source_setup_signal = 0;
@@ -123,16 +117,8 @@ GstStaticPadTemplate src_template =
 
 Options options_of(const Settings& settings) {
   Options options;
-  options.request.mode = settings.mode;
-  options.request.snap = settings.snap;
-  options.request.start = settings.start;
-  if (settings.stop != GST_CLOCK_TIME_NONE) options.request.stop = settings.stop;
-  options.request.start_frame = settings.start_frame;
-  options.request.stop_frame = settings.stop_frame;
-  options.request.tolerance = settings.tolerance;
-  if (settings.max_lead_in != GST_CLOCK_TIME_NONE)
-    options.request.max_lead_in = settings.max_lead_in;
-  options.fallback = settings.fallback;
+  options.request = settings.range.request();
+  options.fallback = settings.range.fallback;
   options.index_first = settings.faststart;
   options.fragment_duration = settings.fragment_duration;
   options.container = settings.container;
@@ -154,9 +140,8 @@ Private& priv(GstClipsClipExport* self) {
   return *static_cast<Private*>(gst_clips_clip_export_get_instance_private(self));
 }
 
-// A fresh reader that unlock() can reach.
-std::shared_ptr<UriReader> new_reader(Private& p) {
-  auto reader = std::make_shared<UriReader>();
+// Makes a reader one that unlock() can reach.
+std::shared_ptr<UriReader> use_reader(Private& p, std::shared_ptr<UriReader> reader) {
   MutexLock lock(p.mutex);
   if (p.unlocked) reader->cancel();
   p.reader = reader;
@@ -181,23 +166,64 @@ void close_source(Private& p) {
 Wish wish_of(const Settings& settings, const UriReader& reader) {
   Wish wish;
   wish.whole_up_to = reader.remote() ? kRemoteWholeBytes : kWholeBytes;
-  const bool numbered = settings.start_frame >= 0 || settings.stop_frame >= 0;
-  if (!numbered && settings.mode != Mode::Whole && settings.snap == Snap::Before)
-    wish.range = {settings.start, settings.stop};
+  const bool numbered = settings.range.start_frame >= 0 || settings.range.stop_frame >= 0;
+  if (!numbered && settings.range.mode != Mode::Whole && settings.range.snap == Snap::Before)
+    wish.range = {settings.range.start, settings.range.stop};
   return wish;
+}
+
+void use_movie(Private& p, const std::shared_ptr<UriReader>& reader,
+               std::shared_ptr<const Movie> movie) {
+  p.state.movie = std::move(movie);
+  p.state.media = std::make_unique<MediaSource>(reader, *p.state.movie);
 }
 
 Result<bool> read_index(Private& p, const std::shared_ptr<UriReader>& reader,
                         const std::string& uri, const Wish& wish) {
   auto movie = read_movie(*reader, uri, wish);
   if (!movie) return tl::make_unexpected(movie.error());
-  p.state.movie = std::make_shared<const Movie>(std::move(*movie));
-  p.state.media = std::make_unique<MediaSource>(reader, *p.state.movie);
+  use_movie(p, reader, std::make_shared<const Movie>(std::move(*movie)));
   return true;
 }
 
-// Opens the source and reads its index.
-Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& settings) {
+// Stops reading, but leaves the source open for another clip.
+void rest(Private& p) {
+  Kept kept;
+  {
+    MutexLock lock(p.mutex);
+    kept.uri = p.settings.uri;
+    kept.reader = p.reader;
+  }
+  kept.movie = p.state.movie;
+  close_source(p);
+  // An index of a part serves no other part.
+  const bool whole = kept.reader && kept.movie && !kept.movie->windowed;
+  p.kept = whole && !kept.reader->identity().empty() ? std::move(kept) : Kept{};
+}
+
+// The index of a source as it was read before, by this process or one that shares the folder.
+std::optional<KnownIndex> known_index(const Settings& settings) {
+  if (settings.index_cache == kNoCache) return std::nullopt;
+  const std::string key = index_key(settings.uri);
+  auto known = IndexCache::shared().find(key);
+  if (known || settings.index_cache == kInMemory) return known;
+  known = read_index_file(settings.index_cache, key);
+  if (known) IndexCache::shared().store(key, *known);
+  return known;
+}
+
+void keep_index(const Settings& settings, const UriReader& reader,
+                const std::shared_ptr<const Movie>& movie) {
+  if (settings.index_cache == kNoCache || reader.identity().empty() || movie->windowed) return;
+  const std::string key = index_key(settings.uri);
+  const KnownIndex index{reader.identity(), reader.size(), movie};
+  IndexCache::shared().store(key, index);
+  if (settings.index_cache != kInMemory) write_index_file(settings.index_cache, key, index);
+}
+
+// Opens the source and reads its index, as far as neither is there already.
+Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& settings,
+                         bool anew = false) {
   if (settings.uri.empty())
     return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
   if (settings.fragment_duration > 0 && settings.container && *settings.container != Container::Mp4)
@@ -205,12 +231,35 @@ Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& s
                 "Only MP4 has fragments: leave out 'fragment-duration' or set container=mp4.");
   p.state = State{};
   p.state.began = std::chrono::steady_clock::now();
-  const auto reader = new_reader(p);
-  const auto opened = reader->open(settings.uri, [self](GstElement* source) {
+  const Kept kept = std::exchange(p.kept, Kept{});
+  if (kept.reader && kept.uri == settings.uri && kept.reader->is_current()) {
+    kept.reader->resume();
+    kept.reader->begin_count();
+    use_movie(p, kept.reader, kept.movie);
+    p.state.unproven = kept.reader->remote();
+    use_reader(p, kept.reader);
+    return true;
+  }
+  const auto reader = use_reader(p, std::make_shared<UriReader>());
+  const auto setup = [self](GstElement* source) {
     g_signal_emit(self, source_setup_signal, 0, source);
-  });
+  };
+  const auto known = anew ? std::nullopt : known_index(settings);
+  if (known && !is_file_identity(known->identity)) {
+    reader->open_known(settings.uri, setup, known->size, known->identity);
+    use_movie(p, reader, known->movie);
+    p.state.unproven = true;
+    return true;
+  }
+  const auto opened = reader->open(settings.uri, setup);
   if (!opened) return opened;
-  return read_index(p, reader, settings.uri, wish_of(settings, *reader));
+  if (known && known->identity == reader->identity() && known->size == reader->size()) {
+    use_movie(p, reader, known->movie);
+    return true;
+  }
+  const auto read = read_index(p, reader, settings.uri, wish_of(settings, *reader));
+  if (read) keep_index(settings, *reader, p.state.movie);
+  return read;
 }
 
 const char* caps_of(const Report& report) {
@@ -224,8 +273,9 @@ const char* caps_of(const Report& report) {
   }
 }
 
-Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
-  const Settings settings = settings_of(p);
+Result<bool> load(MediaSource& reader, State& state, uint64_t offset);
+
+Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings& settings) {
   if (!p.state.movie) {
     const auto opened = open_source(self, p, settings);
     if (!opened) return opened;
@@ -249,14 +299,40 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
     clip = make();
   }
   if (!clip) return tl::make_unexpected(clip.error());
+  p.state.clip.emplace(std::move(*clip));
+  if (!p.state.unproven) return true;
+  const auto& runs = p.state.clip->writer->runs();
+  const auto first = std::find_if(runs.begin(), runs.end(),
+                                  [](const Run& run) { return run.store == Store::Source; });
+  if (first == runs.end()) return true;
+  p.state.run = static_cast<size_t>(first - runs.begin());
+  const auto loaded = load(*p.state.media, p.state, first->offset);
+  p.state.run = 0;
+  if (!loaded) return loaded;
+  return true;
+}
+
+Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
+  const Settings settings = settings_of(p);
+  auto opened = try_open_clip(self, p, settings);
+  if (!opened && opened.error().fault == Fault::Stale) {
+    IndexCache::shared().forget(index_key(settings.uri));
+    close_source(p);
+    opened = open_source(self, p, settings, true);
+    if (opened) opened = try_open_clip(self, p, settings);
+  }
+  if (!opened) return opened;
+  const Clip* clip = &*p.state.clip;
+  const Options options = options_of(settings);
   for (const std::string& warning : clip->report.warnings)
     GST_ELEMENT_WARNING(self, STREAM, NOT_IMPLEMENTED, ("%s", warning.c_str()), (nullptr));
   const Report& report = clip->report;
   {
     MutexLock lock(p.mutex);
-    p.actual_start = static_cast<guint64>(std::max<int64_t>(0, report.start));
-    p.actual_stop = static_cast<guint64>(std::max<int64_t>(0, report.stop));
-    p.actual_frames = report.frames;
+    RangeProperties& range = p.settings.range;
+    range.actual_start = static_cast<guint64>(std::max<int64_t>(0, report.start));
+    range.actual_stop = static_cast<guint64>(std::max<int64_t>(0, report.stop));
+    range.actual_frames = report.frames;
     p.total_size = clip->writer->total_size();
   }
   GST_INFO_OBJECT(self, "cutting [%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ") with mode %s: %s",
@@ -265,7 +341,6 @@ Result<bool> open_clip(GstClipsClipExport* self, Private& p) {
       GST_ELEMENT_CAST(self),
       gst_message_new_element(GST_OBJECT_CAST(self), describe(report, options.request)));
   const auto caps = CapsRef::adopt(gst_caps_from_string(caps_of(report)));
-  p.state.clip.emplace(std::move(*clip));
   gst_base_src_set_caps(GST_BASE_SRC_CAST(self), caps.get());
   gst_element_post_message(GST_ELEMENT_CAST(self),
                            gst_message_new_duration_changed(GST_OBJECT_CAST(self)));
@@ -420,39 +495,13 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
     Private& p = priv(self);
     MutexLock lock(p.mutex);
     Settings& s = p.settings;
+    if (s.range.set(id, value)) return;
     switch (id) {
       case kUri: {
         const gchar* uri = g_value_get_string(value);
         s.uri = uri ? uri : "";
         break;
       }
-      case kStart:
-        s.start = g_value_get_uint64(value);
-        break;
-      case kStop:
-        s.stop = g_value_get_uint64(value);
-        break;
-      case kStartFrame:
-        s.start_frame = g_value_get_int64(value);
-        break;
-      case kStopFrame:
-        s.stop_frame = g_value_get_int64(value);
-        break;
-      case kMode:
-        s.mode = static_cast<Mode>(g_value_get_enum(value));
-        break;
-      case kSnap:
-        s.snap = static_cast<Snap>(g_value_get_enum(value));
-        break;
-      case kTolerance:
-        s.tolerance = g_value_get_uint64(value);
-        break;
-      case kMaxLeadIn:
-        s.max_lead_in = g_value_get_uint64(value);
-        break;
-      case kFallback:
-        s.fallback = static_cast<Fallback>(g_value_get_enum(value));
-        break;
       case kContainer:
         s.container = container_of(g_value_get_enum(value));
         break;
@@ -465,6 +514,11 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kQuality:
         s.quality = g_value_get_int(value);
         break;
+      case kIndexCache: {
+        const gchar* cache = g_value_get_string(value);
+        s.index_cache = cache && *cache ? cache : kNoCache;
+        break;
+      }
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
@@ -473,46 +527,11 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
 
 static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue* value,
                                                GParamSpec* pspec) {
-  Private& p = priv(GST_CLIPS_CLIP_EXPORT(object));
-  Settings s;
-  uint64_t actual_start = 0, actual_stop = 0, actual_frames = 0;
-  {
-    MutexLock lock(p.mutex);
-    s = p.settings;
-    actual_start = p.actual_start;
-    actual_stop = p.actual_stop;
-    actual_frames = p.actual_frames;
-  }
+  const Settings s = settings_of(priv(GST_CLIPS_CLIP_EXPORT(object)));
+  if (s.range.get(id, value)) return;
   switch (id) {
     case kUri:
       g_value_set_string(value, s.uri.empty() ? nullptr : s.uri.c_str());
-      break;
-    case kStart:
-      g_value_set_uint64(value, s.start);
-      break;
-    case kStop:
-      g_value_set_uint64(value, s.stop);
-      break;
-    case kStartFrame:
-      g_value_set_int64(value, s.start_frame);
-      break;
-    case kStopFrame:
-      g_value_set_int64(value, s.stop_frame);
-      break;
-    case kMode:
-      g_value_set_enum(value, static_cast<gint>(s.mode));
-      break;
-    case kSnap:
-      g_value_set_enum(value, static_cast<gint>(s.snap));
-      break;
-    case kTolerance:
-      g_value_set_uint64(value, s.tolerance);
-      break;
-    case kMaxLeadIn:
-      g_value_set_uint64(value, s.max_lead_in);
-      break;
-    case kFallback:
-      g_value_set_enum(value, static_cast<gint>(s.fallback));
       break;
     case kContainer:
       g_value_set_enum(value, container_value(s.container));
@@ -526,14 +545,8 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
     case kQuality:
       g_value_set_int(value, s.quality);
       break;
-    case kActualStart:
-      g_value_set_uint64(value, actual_start);
-      break;
-    case kActualStop:
-      g_value_set_uint64(value, actual_stop);
-      break;
-    case kActualFrames:
-      g_value_set_uint64(value, actual_frames);
+    case kIndexCache:
+      g_value_set_string(value, s.index_cache.c_str());
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -546,8 +559,9 @@ static gboolean gst_clips_clip_export_start(GstBaseSrc* src) {
     Private& p = priv(self);
     {
       MutexLock lock(p.mutex);
-      p.actual_start = p.actual_stop = GST_CLOCK_TIME_NONE;
-      p.actual_frames = p.total_size = 0;
+      RangeProperties& range = p.settings.range;
+      range.actual_start = range.actual_stop = GST_CLOCK_TIME_NONE;
+      range.actual_frames = p.total_size = 0;
       p.unlocked = false;
     }
     return TRUE;
@@ -562,9 +576,15 @@ static GstStateChangeReturn gst_clips_clip_export_change_state(GstElement* eleme
   auto* self = GST_CLIPS_CLIP_EXPORT(element);
   return guard(self, GST_STATE_CHANGE_FAILURE, [&]() -> GstStateChangeReturn {
     auto* parent = GST_ELEMENT_CLASS(gst_clips_clip_export_parent_class);
+    Private& p = priv(self);
+    if (transition == GST_STATE_CHANGE_READY_TO_NULL) p.kept = Kept{};
     if (transition != GST_STATE_CHANGE_READY_TO_PAUSED)
       return parent->change_state(element, transition);
-    Private& p = priv(self);
+    {
+      // What stopped the run before this one is over.
+      MutexLock lock(p.mutex);
+      p.unlocked = false;
+    }
     const Settings settings = settings_of(p);
     if (settings.uri.empty() || settings.uri.rfind("file:", 0) == 0) {
       auto ready = open_source(self, p, settings);
@@ -584,7 +604,7 @@ static GstStateChangeReturn gst_clips_clip_export_change_state(GstElement* eleme
 static gboolean gst_clips_clip_export_stop(GstBaseSrc* src) {
   auto* self = GST_CLIPS_CLIP_EXPORT(src);
   return guard(self, FALSE, [&] {
-    close_source(priv(self));
+    rest(priv(self));
     return TRUE;
   });
 }
@@ -646,49 +666,13 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
 
   const auto writable = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
                                                  GST_PARAM_MUTABLE_READY);
-  const auto readable = static_cast<GParamFlags>(G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   const Settings d;
   const auto install = [&](guint id, GParamSpec* spec) {
     g_object_class_install_property(object_class, id, spec);
   };
   install(kUri, g_param_spec_string("uri", "URI", "URI of the source: file, http(s), s3, ...",
                                     nullptr, writable));
-  install(kStart, g_param_spec_uint64("start", "Start",
-                                      "Stream time of the first frame of the clip in nanoseconds.",
-                                      0, G_MAXUINT64, d.start, writable));
-  install(kStop,
-          g_param_spec_uint64("stop", "Stop",
-                              "Stream time in nanoseconds from which on frames are no longer in "
-                              "the clip; the largest value means the end of the source.",
-                              0, G_MAXUINT64, d.stop, writable));
-  install(kStartFrame,
-          g_param_spec_int64("start-frame", "Start frame",
-                             "First frame of the clip, counted from 0 in display order; -1 means "
-                             "that start is used.",
-                             -1, G_MAXINT64, d.start_frame, writable));
-  install(kStopFrame,
-          g_param_spec_int64("stop-frame", "Stop frame",
-                             "First frame that is no longer in the clip, counted from 0 in display "
-                             "order; -1 means that stop is used.",
-                             -1, G_MAXINT64, d.stop_frame, writable));
-  install(kMode, g_param_spec_enum("mode", "Mode", "How the clip is made exact.", mode_get_type(),
-                                   static_cast<gint>(d.mode), writable));
-  install(kSnap, g_param_spec_enum("snap", "Snap", "Where a clip of mode copy starts.",
-                                   snap_get_type(), static_cast<gint>(d.snap), writable));
-  install(kTolerance,
-          g_param_spec_uint64("tolerance", "Tolerance",
-                              "A boundary this many nanoseconds or less behind a frame's timestamp "
-                              "means that frame, so that times rounded to milliseconds are exact.",
-                              0, GST_SECOND, d.tolerance, writable));
-  install(kMaxLeadIn,
-          g_param_spec_uint64("max-lead-in", "Maximum lead-in",
-                              "The farthest that a key frame may lie before the start, in "
-                              "nanoseconds; the largest value means any distance.",
-                              0, G_MAXUINT64, d.max_lead_in, writable));
-  install(kFallback,
-          g_param_spec_enum("fallback", "Fallback",
-                            "What to do where the mode does not suit the source.",
-                            fallback_get_type(), static_cast<gint>(d.fallback), writable));
+  RangeProperties::install(object_class);
   install(kContainer,
           g_param_spec_enum("container", "Container", "The kind of file that the clip is.",
                             container_get_type(), container_value(d.container), writable));
@@ -705,17 +689,12 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
           g_param_spec_int("quality", "Quality",
                            "Quantizer of re-encoded pictures: 1 (best, largest) to 51 (worst).", 1,
                            51, d.quality, writable));
-  install(kActualStart,
-          g_param_spec_uint64("actual-start", "Actual start",
-                              "Stream time of the clip's first frame in nanoseconds, once known.",
-                              0, G_MAXUINT64, GST_CLOCK_TIME_NONE, readable));
-  install(kActualStop,
-          g_param_spec_uint64("actual-stop", "Actual stop",
-                              "Stream time of the clip's end in nanoseconds, once known.", 0,
-                              G_MAXUINT64, GST_CLOCK_TIME_NONE, readable));
-  install(kActualFrames, g_param_spec_uint64("actual-frames", "Actual frames",
-                                             "Number of frames that the clip shows, once known.", 0,
-                                             G_MAXUINT64, 0, readable));
+
+  install(kIndexCache,
+          g_param_spec_string("index-cache", "Index cache",
+                              "Where indexes of sources are kept for later clips: memory (of this "
+                              "process), the path of a folder, or none.",
+                              d.index_cache.c_str(), writable));
 
   /**
    * GstClipsClipExport::source-setup:

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gsturireader.hpp"
 
+#include <glib/gstdio.h>
+
 #include <algorithm>
 #include <deque>
+
+#include "common/local_path.hpp"
 
 namespace clips {
 template <>
@@ -19,6 +23,34 @@ constexpr uint64_t kQueueBytes = 256 << 10;
 constexpr uint64_t kSkipBytes = 256 << 10;
 constexpr size_t kPullBytes = 1 << 20;
 constexpr size_t kSmallBytes = 4096;
+
+// What a file has, and no later state of it.
+std::string file_identity(const std::string& uri) {
+  const GString_ path = local_path(uri.c_str());
+  GStatBuf status{};
+  if (!path || g_stat(path.get(), &status) != 0) return {};
+  return "file:" + std::to_string(status.st_size) + ":" + std::to_string(status.st_mtim.tv_sec) +
+         "." + std::to_string(status.st_mtim.tv_nsec) + ":" + std::to_string(status.st_dev) + ":" +
+         std::to_string(status.st_ino);
+}
+
+// The same of what a server has sent: souphttpsrc tells its headers in an event.
+std::string server_identity(GstEvent* event) {
+  const GstStructure* all = gst_event_get_structure(event);
+  if (!all || !gst_structure_has_name(all, "http-headers")) return {};
+  const GValue* value = gst_structure_get_value(all, "response-headers");
+  if (!value || !GST_VALUE_HOLDS_STRUCTURE(value)) return {};
+  const GstStructure* headers = gst_value_get_structure(value);
+  const char* time = nullptr;
+  for (int i = 0; i < gst_structure_n_fields(headers); ++i) {
+    const char* name = gst_structure_nth_field_name(headers, static_cast<guint>(i));
+    const char* text = gst_structure_get_string(headers, name);
+    if (!text) continue;
+    if (g_ascii_strcasecmp(name, "etag") == 0) return std::string("etag:") + text;
+    if (g_ascii_strcasecmp(name, "last-modified") == 0) time = text;
+  }
+  return time ? std::string("modified:") + time : "";
+}
 
 // A pad of no element, and what it hangs on, taken down in the right order.
 void take_down(const ElementRef& element, const PadRef& pad) {
@@ -74,6 +106,10 @@ class UriReader::Stream {
     MutexLock lock(mutex_);
     while (queue_.empty() && !ended_ && !stopped_) changed_.wait(mutex_);
     return !queue_.empty();
+  }
+  std::string identity() const {
+    MutexLock lock(mutex_);
+    return identity_;
   }
   gint64 size() {
     gint64 size = -1;
@@ -143,6 +179,12 @@ class UriReader::Stream {
       s.ended_ = true;
       s.changed_.notify_all();
     }
+    if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY) {
+      auto identity = server_identity(event);
+      Stream& s = self(pad);
+      MutexLock lock(s.mutex_);
+      if (!identity.empty()) s.identity_ = std::move(identity);
+    }
     return TRUE;
   }
 
@@ -151,8 +193,9 @@ class UriReader::Stream {
   const uint64_t end_;
   // The element's thread fills, the reader empties. Never held while the element changes state:
   // that waits for its thread.
-  Mutex mutex_;
+  mutable Mutex mutex_;
   ConditionVariable changed_;
+  std::string identity_ CLIPS_GUARDED_BY(mutex_);
   std::deque<BufferRef> queue_ CLIPS_GUARDED_BY(mutex_);
   gsize used_ CLIPS_GUARDED_BY(mutex_) = 0;  // of the queue's first buffer
   uint64_t queued_ CLIPS_GUARDED_BY(mutex_) = 0;
@@ -160,6 +203,17 @@ class UriReader::Stream {
   bool ended_ CLIPS_GUARDED_BY(mutex_) = false;
   bool stopped_ CLIPS_GUARDED_BY(mutex_) = false;
 };
+
+bool is_file_identity(const std::string& identity) {
+  return identity.starts_with("file:");
+}
+
+bool UriReader::is_current() {
+  if (identity_.empty()) return false;
+  if (is_file_identity(identity_)) return identity_ == file_identity(uri_);
+  expected_ = identity_;
+  return true;
+}
 
 UriReader::~UriReader() {
   if (element_) take_down(element_, pad_);
@@ -230,6 +284,7 @@ Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
     pulled_ = pad.get();
     if (!gst_pad_peer_query_duration(pad.get(), GST_FORMAT_BYTES, &size)) size = -1;
     if (size == 0) return fail(Fault::WrongType, uri + " is empty.");
+    identity_ = file_identity(uri);
   } else {
     take_down(element, pad);
     const auto opened = request(0, UINT64_MAX);
@@ -241,6 +296,7 @@ Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
     }
     if (!stream->wait()) return source_error("nothing came");
     size = stream->size();
+    identity_ = stream->identity();
     if (!stream->can_seek())
       return fail(Fault::NotSeekable,
                   uri + " cannot be read from the middle: its server does not serve byte ranges.");
@@ -250,6 +306,15 @@ Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
                 "The size of " + uri + " is unknown, so it cannot be read from the middle.");
   size_ = static_cast<uint64_t>(size);
   return true;
+}
+
+void UriReader::open_known(const std::string& uri, const Setup& setup, uint64_t size,
+                           const std::string& identity) {
+  uri_ = uri;
+  setup_ = setup;
+  bus_ = BusRef::adopt(gst_bus_new());
+  size_ = size;
+  identity_ = expected_ = identity;
 }
 
 Result<bool> UriReader::request(uint64_t offset, uint64_t end) {
@@ -350,7 +415,10 @@ Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t mor
   const BufferMap map(buffer.get(), GST_MAP_WRITE);
   if (!map) return fail(Fault::Read, "Could not read " + uri_ + ".", "no memory");
   const auto open = current();
-  if (!open || open->read(offset, {map.data(), length}) < length) {
+  const bool complete = open && open->read(offset, {map.data(), length}) == length;
+  if (!cancelled_ && open && !expected_.empty() && open->identity() != expected_)
+    return fail(Fault::Stale, uri_ + " has changed while it was read.");
+  if (!complete) {
     if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
     if (gst_bus_have_pending(bus_.get())) {
       auto error = source_error("the connection ended");

@@ -14,6 +14,9 @@
 
 namespace clips::cut {
 
+// Whether an identity is that of a file, which can be compared without reading.
+bool is_file_identity(const std::string& identity);
+
 // Reads any place of whatever a GStreamer source element can open: in pull mode where the element
 // offers it (files, S3), else by seeking a pushing element to bounded byte ranges (HTTP).
 class UriReader final : public ByteReader {
@@ -27,6 +30,10 @@ class UriReader final : public ByteReader {
   UriReader& operator=(const UriReader&) = delete;
 
   Result<bool> open(const std::string& uri, const Setup& setup);
+  // The same for a resource on a server that was read before: nothing is asked before the first
+  // read(), which fails with Fault::Stale if the resource has changed since.
+  void open_known(const std::string& uri, const Setup& setup, uint64_t size,
+                  const std::string& identity);
   uint64_t size() const override { return size_; }
   Result<Bytes> read(uint64_t offset, size_t length, uint64_t more) override;
   // The same without a copy.
@@ -38,6 +45,13 @@ class UriReader final : public ByteReader {
 
   // Whether blocks are best asked for one after the other (a request costs a round trip).
   bool remote() const { return !pull_; }
+  // What tells this state of the source from any other; empty if nothing does.
+  const std::string& identity() const { return identity_; }
+  // Whether the source may be read on: a file is the same one; a server will be asked, as by
+  // open_known().
+  bool is_current();
+  // Bytes and requests count from 0 again.
+  void begin_count() { bytes_read_ = requests_ = 0; }
   uint64_t bytes_read() const { return bytes_read_; }
   uint64_t requests() const { return requests_; }
 
@@ -57,6 +71,7 @@ class UriReader final : public ByteReader {
   std::vector<Ref<GstContext>> contexts_;  // what sources share: an HTTP session, say
   uint64_t size_ = 0;
   uint64_t bytes_read_ = 0, requests_ = 0;
+  std::string identity_, expected_;
   Bytes small_;  // the last small block: the headers of boxes lie close together
   uint64_t small_offset_ = 0;
   std::atomic<bool> cancelled_{false};

@@ -11,13 +11,6 @@ constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 // No reordering reaches further: the largest picture buffer is 16 frames, twice that in fields.
 constexpr uint64_t kReorderWindow = 64;
 
-std::string seconds(uint64_t ns) {
-  const uint64_t us = ns / 1000;
-  std::string fraction = std::to_string(us % 1'000'000);
-  fraction.insert(0, 6 - fraction.size(), '0');
-  return std::to_string(us / 1'000'000) + "." + fraction + " s";
-}
-
 int64_t checked_ns(uint64_t ns) {
   return static_cast<int64_t>(std::min<uint64_t>(ns, uint64_t{1} << 62));
 }
@@ -55,6 +48,13 @@ tl::unexpected<Error> past_the_end(const std::string& start, const std::string& 
 }
 
 }  // namespace
+
+std::string seconds(uint64_t ns) {
+  const uint64_t us = ns / 1000;
+  std::string fraction = std::to_string(us % 1'000'000);
+  fraction.insert(0, 6 - fraction.size(), '0');
+  return std::to_string(us / 1'000'000) + "." + fraction + " s";
+}
 
 Result<PictureRange> find_pictures(const Movie& movie, const Track& video, const Request& request) {
   if (!video.edit_fault.empty()) return bad_edits(video);

@@ -74,4 +74,7 @@ struct SmartRange {
 // `seam` is the decode index of a key frame in the range that nothing refers across.
 SmartRange split_at(const Track& video, const PictureRange& range, uint64_t seam);
 
+// "12.500000 s", for sentences.
+std::string seconds(uint64_t ns);
+
 }  // namespace clips::cut

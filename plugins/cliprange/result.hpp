@@ -24,6 +24,7 @@ enum class Fault {
   Missing,      // a decoder or encoder is not installed
   Codec,        // decoding or encoding failed
   Undecodable,  // a picture could not be decoded
+  Stale,        // the source is not the one whose index was kept
   Cancelled,    // unlock() was called
 };
 

@@ -7,6 +7,7 @@ namespace clips::tool {
 
 extern const Command run_command;
 extern const Command clip_command;
+extern const Command export_command;
 extern const Command cuts_command;
 extern const Command convert_command;
 extern const Command list_command;

@@ -40,13 +40,20 @@ bool takes_file(std::string_view command) {
   return command == "cuts" || command == "convert" || command == "probe" || command == "clean";
 }
 
+bool names_two_files(std::string_view command) {
+  return command == "clip" || command == "export";
+}
+
 void complete_option(const Candidates& candidates, std::string_view command) {
   candidates.add("--help");
   if (command == "clip") {
     candidates.add("--start=");
     candidates.add("--stop=");
+    for (const char* option : {"--id=", "--server", "--jobs="}) candidates.add(option);
   }
-  if (command == "run" || command == "cuts" || command == "clip") {
+  if (command == "export")
+    for (const char* option : {"--range=", "--cut-list="}) candidates.add(option);
+  if (command == "run" || command == "cuts" || command == "clip" || command == "export") {
     for (const char* option :
          {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
           "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
@@ -157,7 +164,9 @@ int run(const Command&, std::vector<char*> words) {
     complete_setting("cuts", rest, typed);
   } else if (std::string_view(*command) == "clip" && rest.size() >= 2) {
     complete_setting("tempclip", rest, typed);
-  } else if (takes_file(*command) && (rest.empty() || std::string_view(*command) == "clip")) {
+  } else if (std::string_view(*command) == "export" && rest.size() >= 2) {
+    complete_setting("export", rest, typed);
+  } else if (names_two_files(*command) || (takes_file(*command) && rest.empty())) {
     std::puts(files.data());
   }
   return 0;
