@@ -129,6 +129,49 @@ def test_a_range_can_be_times(film, tmp_path):
     assert found["media"]["video"]["frames"] == 24
 
 
+needs_export = pytest.mark.skipif(not (ROOT / "pipelines/export.pipeline").exists(),
+                                  reason="the definition export is not in this tree")
+
+
+@needs_export
+def test_exports_are_a_file_a_range(film, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    found, _ = task(tmp_path, "export", {
+        "input": film, "directory": str(folder), "name": "my clip",
+        "ranges": [{"id": "a", "start_time_seconds": 0, "end_time_seconds": 1.001},
+                   {"start_time_seconds": "0:02.002", "end_time_seconds": 3.003, "id": 7},
+                   {"start_time_seconds": 4.004}]})
+    assert [(e["id"], e["status"], e["frames"]) for e in found["exports"]] == [
+        ("a", "published", 24), ("7", "published", 24), (None, "published", 54)]
+    assert sorted(os.listdir(folder)) == ["my_clip_0.mp4", "my_clip_1.mp4", "my_clip_2.mp4"]
+    assert [e["uri"] for e in found["exports"]] == [(folder / name).as_uri() for name in sorted(os.listdir(folder))]
+
+
+@needs_export
+def test_a_bad_range_does_not_hinder_the_others(film, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    ranges = [{"start_time_seconds": 1, "end_time_seconds": 2}, {"start_time_seconds": 99, "end_time_seconds": 100},
+              {"start_time_seconds": 3, "end_time_seconds": 4}]
+    args, result = tmp_path / "args.json", tmp_path / "result.json"
+    args.write_text(json.dumps({"input": film, "directory": str(folder), "ranges": ranges}))
+    done = call("task", "export", f"--args-file={args}", f"--result-file={result}", timeout=60)
+    found = json.loads(result.read_text())
+    assert done.status == found["error"]["exit_code"] != 0 and len(done.lines) == 1
+    assert found["status"] == "error" and [e["status"] for e in found["exports"]] == ["published", "failed", "published"]
+    assert found["exports"][1]["message"] and sorted(os.listdir(folder)) == ["clip_0.mp4", "clip_2.mp4"]
+
+
+@needs_export
+@pytest.mark.parametrize("source", ["absent.mp4", "text.mp4"])
+def test_an_export_of_what_is_no_film_is_an_error(tmp_path, source):
+    (tmp_path / "text.mp4").write_text("nothing of the kind\n" * 99)
+    found, _ = task(tmp_path, "export", {"input": f"{tmp_path}/{source}", "directory": str(tmp_path),
+                                         "ranges": [{"start_time_seconds": 0}]}, expect=4)
+    assert source in found["error"]["message"] and not list(tmp_path.glob("clip_*"))
+
+
 @pytest.mark.parametrize("strategy, tags", [("multi", ["25pct", "50pct", "75pct"]), ("midpoint", ["50pct"])])
 def test_keyframes_are_pictures_of_the_places_asked_for(film, tmp_path, strategy, tags):
     folder = tmp_path / "out"
