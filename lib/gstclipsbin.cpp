@@ -28,6 +28,7 @@
 
 #include "common/guard.hpp"
 #include "common/instance.hpp"
+#include "economy.hpp"
 #include "faststartfile.hpp"
 #include "graph.hpp"
 #include "gstdemuxtimes.hpp"
@@ -203,6 +204,8 @@ void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
     use_nameless_faststart_file(child);
     leave_index_to_s3sink(bin, child);
     correct_demuxer_times(child);
+    pass_unturned_pictures(child);
+    if (encodes_video(class_data(bin).definition->core)) spare_decoder_memory(child);
   });
   GST_BIN_CLASS(gst_clips_bin_parent_class)->deep_element_added(bin, sub_bin, child);
 }

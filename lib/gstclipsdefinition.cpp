@@ -137,6 +137,29 @@ std::vector<std::string> missing_factories(const LaunchText& scan) {
   return missing;
 }
 
+bool encodes_video(const Definition& definition) {
+  const auto has_encoder = [](const Fragment& fragment) {
+    return std::any_of(
+        fragment.scan.elements.begin(), fragment.scan.elements.end(), [](const auto& element) {
+          const auto factory =
+              Ref<GstElementFactory>::adopt(gst_element_factory_find(element.factory.c_str()));
+          return factory && gst_element_factory_list_is_type(
+                                factory.get(), GST_ELEMENT_FACTORY_TYPE_ENCODER |
+                                                   GST_ELEMENT_FACTORY_TYPE_MEDIA_VIDEO);
+        });
+  };
+  return std::any_of(definition.graph.begin(), definition.graph.end(),
+                     [&](const auto& chain) { return has_encoder(chain.second); }) ||
+         std::any_of(definition.branches.begin(), definition.branches.end(),
+                     [&](const auto& branch) { return has_encoder(branch.launch); }) ||
+         std::any_of(definition.parameters.begin(), definition.parameters.end(),
+                     [&](const auto& parameter) {
+                       return std::any_of(
+                           parameter.alternatives.begin(), parameter.alternatives.end(),
+                           [&](const auto& one) { return has_encoder(one.fragment); });
+                     });
+}
+
 std::string joined(const std::vector<std::string>& words) {
   std::string all;
   for (const auto& word : words) all += (all.empty() ? "" : ", ") + word;

@@ -78,6 +78,8 @@ DefinitionRef load_definition(const char* filename, GError** error);
 
 // The factories that a piece of graph needs and that are not installed, each once.
 std::vector<std::string> missing_factories(const LaunchText& scan);
+// Whether the graph may have a video encoder in it.
+bool encodes_video(const Definition& definition);
 gchar** to_strv(const std::vector<std::string>& strings);
 std::string joined(const std::vector<std::string>& words);
 
