@@ -3,6 +3,7 @@
 
 #include <glib/gstdio.h>
 #include <gst/pbutils/pbutils.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,6 +26,36 @@ constexpr guint progress_interval_ms = 200;
 // How long the streams may take to end after an interrupt that asks for it: two seconds are
 // promised for all, and stopping takes its part.
 constexpr guint finish_timeout_ms = 1500;
+constexpr guint stall_interval_ms = 1000;
+
+// What the process has used of its processors, in ns.
+std::uint64_t cpu_time() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000u +
+         static_cast<std::uint64_t>(used.tv_nsec);
+}
+
+// The type for which a decoder is said to be missing, if that is not one that media have: a page of
+// a server, a text, an archive. Empty otherwise.
+std::string type_of_no_media(GstMessage* message) {
+  const GstStructure* structure = gst_message_get_structure(message);
+  const GValue* detail = gst_structure_get_value(structure, "detail");
+  if (!detail || !GST_VALUE_HOLDS_CAPS(detail)) return {};
+  const GstCaps* caps = gst_value_get_caps(detail);
+  if (gst_caps_is_any(caps) || gst_caps_is_empty(caps)) return {};
+  const std::string name = gst_structure_get_name(gst_caps_get_structure(caps, 0));
+  for (const char* other :
+       {"text/", "application/pdf", "application/zip", "application/x-gzip", "application/x-bzip",
+        "application/x-tar", "application/x-rar", "application/msword", "application/x-executable",
+        "application/postscript", "application/xml", "application/json"})
+    if (name.starts_with(other)) return name;
+  return {};
+}
+
+bool is_local(const std::string& input) {
+  return input.find("://") == std::string::npos || input.starts_with("file://");
+}
 
 bool is_of_class(GstElement* element, std::string_view first, std::string_view second) {
   const gchar* text = gst_element_get_metadata(element, GST_ELEMENT_METADATA_KLASS);
@@ -50,6 +81,8 @@ class Run {
  private:
   void attend(GstElement* element);
   void count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter);
+  void note_flow(GstElement* element);
+  void look_for_stall();
   void take(GstMessage* message);
   void fail(Problem problem);
   void interrupt(int signal);
@@ -71,9 +104,18 @@ class Run {
   int signal_ = 0;
   std::vector<Problem> problems_;
   std::vector<std::string> missing_;
+  std::string no_media_;  // what the input is if it is no media at all
   // Counted by streaming threads.
   std::atomic<std::uint64_t> decoded_{0};
   std::atomic<std::uint64_t> muxed_{0};
+  // What sources have given, decoders made, and sinks been given.
+  std::atomic<std::uint64_t> flow_{0};
+  // A sink has all: it may now take its time to store it.
+  std::atomic<bool> storing_{false};
+  // Seconds without flow, and what flow and processor time were before.
+  unsigned still_ = 0;
+  std::uint64_t flow_before_ = 0;
+  std::uint64_t cpu_before_ = 0;
 };
 
 void Run::count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter) {
@@ -92,11 +134,56 @@ void Run::count_buffers(GstPad* pad, std::atomic<std::uint64_t>* counter) {
       counter, nullptr);
 }
 
+void Run::note_flow(GstElement* element) {
+  const bool sink = GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK);
+  const auto pad = PadRef::adopt(gst_element_get_static_pad(element, sink ? "sink" : "src"));
+  if (!pad) return;
+  const auto types =
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
+                                   GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+  gst_pad_add_probe(
+      pad.get(), types,
+      [](GstPad* probed, GstPadProbeInfo* info, gpointer data) {
+        auto* self = static_cast<Run*>(data);
+        ++self->flow_;
+        if (GST_PAD_IS_SINK(probed) && info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM &&
+            GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS)
+          self->storing_ = true;
+        return GST_PAD_PROBE_OK;
+      },
+      this, nullptr);
+}
+
+// Nothing flows and nothing computes: a server that has gone silent, a share that hangs, two
+// elements that wait for each other. What computes may be slow, but is no stall.
+void Run::look_for_stall() {
+  constexpr std::uint64_t busy_ns = stall_interval_ms * 1'000'000u / 20;
+  const std::uint64_t flow = flow_;
+  const std::uint64_t cpu = cpu_time();
+  const bool moves = flow != std::exchange(flow_before_, flow) ||
+                     cpu - std::exchange(cpu_before_, cpu) > busy_ns || storing_;
+  still_ = moves ? 0 : still_ + 1;
+  if (still_ != options_.stall_seconds) return;
+  const bool local = is_local(options_.input_name);
+  Problem problem;
+  problem.domain = "stall";
+  problem.code = "no-progress";
+  problem.message = "Nothing has moved for " + std::to_string(still_) + " seconds; " +
+                    (local ? "the run was given up."
+                           : one_line(redact(options_.input_name)) + " gives no more data.");
+  problem.exit = local ? ExitCode::failed : ExitCode::bad_input;
+  fail(std::move(problem));
+}
+
 // Called for every element, also from streaming threads while bins build their insides.
 void Run::attend(GstElement* element) {
   watch_input(element);
   use_nameless_faststart_file(element);
   if (GST_IS_BIN(element)) return;
+  if (is_of_class(element, "Decoder", "Video") ||
+      GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SOURCE) ||
+      GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK))
+    note_flow(element);
   if (is_of_class(element, "Decoder", "Video")) {
     if (const auto pad = PadRef::adopt(gst_element_get_static_pad(element, "src")))
       count_buffers(pad.get(), &decoded_);
@@ -152,6 +239,10 @@ void Run::take(GstMessage* message) {
       break;
     case GST_MESSAGE_ELEMENT: {
       if (gst_is_missing_plugin_message(message)) {
+        if (auto type = type_of_no_media(message); !type.empty()) {
+          no_media_ = std::move(type);
+          break;
+        }
         const GString_ what(gst_missing_plugin_message_get_description(message));
         missing_.emplace_back(what.get());
         break;
@@ -231,6 +322,16 @@ int Run::run() {
         return G_SOURCE_CONTINUE;
       },
       this);
+  guint stall_timer = 0;
+  if (options_.stall_seconds > 0) {
+    stall_timer = g_timeout_add(
+        stall_interval_ms,
+        [](gpointer data) -> gboolean {
+          static_cast<Run*>(data)->look_for_stall();
+          return G_SOURCE_CONTINUE;
+        },
+        this);
+  }
   Interrupts::listen([this](int signal) { interrupt(signal); });
 
   if (gst_element_set_state(pipeline_.get(), GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE) {
@@ -240,6 +341,7 @@ int Run::run() {
   g_main_loop_run(loop_);
 
   g_source_remove(timer);
+  if (stall_timer != 0) g_source_remove(stall_timer);
   g_source_remove(watch);
   // A source's complaint that the stream broke off may come before the reason for it.
   while (const auto message = MessageRef::adopt(gst_bus_pop_filtered(
@@ -303,6 +405,12 @@ int Run::verdict() {
                                ". Install it and try again.");
     problem.domain = "core";
     problem.code = "missing-plugin";
+  }
+  if (missing_.empty() && !no_media_.empty() && problem.exit != ExitCode::not_published) {
+    problem.exit = ExitCode::bad_input;
+    problem.message = "This is " + no_media_ + " and no video.";
+    problem.domain = "stream";
+    problem.code = "wrong-type";
   }
   // "This file contains no playable streams" leaves open which file.
   if (problem.exit == ExitCode::bad_input && !options_.input_name.empty()) {

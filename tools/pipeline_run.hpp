@@ -19,6 +19,8 @@ struct RunOptions {
   std::string dot_directory;
   // Files that were published one by one are removed again when the run fails.
   bool remove_published = false;
+  // How long nothing may move, in seconds, before the run is given up; 0: for ever.
+  unsigned stall_seconds = 0;
 };
 
 // Runs a pipeline to its end and says through the reporter how it goes. Returns what the process

@@ -83,6 +83,8 @@ std::vector<GOptionEntry> RunFlags::entries() {
                    "DIRECTORY"},
       GOptionEntry{"print-launch", 0, 0, G_OPTION_ARG_NONE, &print_launch_,
                    "Print the equal gst-launch-1.0 line, without secrets, and do nothing", nullptr},
+      GOptionEntry{"stall-timeout", 0, 0, G_OPTION_ARG_INT, &stall_seconds_,
+                   "Give up when nothing has moved for SECONDS (120; 0: never)", "SECONDS"},
   };
 }
 
@@ -94,6 +96,8 @@ int run_definition(const Command& command, const char* name_or_file, const Setti
     return usage_error(command, "--progress is auto, bar, json or none, not \"" +
                                     std::string(flags.progress()) + "\"");
   }
+  if (flags.stall_seconds() < 0)
+    return usage_error(command, "--stall-timeout is a number of seconds, 0 or more");
   Reporter reporter(*mode);
   const auto refuse = [&](const Problem& problem) {
     reporter.error(problem);
@@ -152,6 +156,7 @@ int run_definition(const Command& command, const char* name_or_file, const Setti
   for (const auto& [key, value] : *settings)
     if (key == "input") options.input_name = value;
   options.dot_directory = flags.dot() ? flags.dot() : "";
+  options.stall_seconds = static_cast<unsigned>(flags.stall_seconds());
   return run_pipeline(pipeline.get(), reporter, options);
 }
 

@@ -20,6 +20,7 @@ class RunFlags {
   bool finish() const noexcept { return finish_; }
   bool with_parent() const noexcept { return with_parent_; }
   bool print_launch() const noexcept { return print_launch_; }
+  gint stall_seconds() const noexcept { return stall_seconds_; }
 
  private:
   OptionText progress_;
@@ -27,6 +28,7 @@ class RunFlags {
   gboolean finish_ = FALSE;
   gboolean with_parent_ = FALSE;
   gboolean print_launch_ = FALSE;
+  gint stall_seconds_ = 120;
 };
 
 // The exit codes in a few lines, for the end of a command's help.

@@ -56,7 +56,8 @@ void complete_option(const Candidates& candidates, std::string_view command) {
   if (command == "run" || command == "cuts" || command == "clip" || command == "export") {
     for (const char* option :
          {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
-          "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch"})
+          "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch",
+          "--stall-timeout="})
       candidates.add(option);
   }
   if (command == "clean") {
