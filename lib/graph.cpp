@@ -23,6 +23,8 @@ struct Graph::Source {
   ElementRef element;
   std::vector<std::size_t> branches;
   std::vector<Stream> streams;
+  // The streams in use, by the slot of the branch that takes them.
+  std::vector<std::pair<std::string, PadRef>> used;
   // Media types that nothing on this system decodes.
   std::vector<std::string> unknown;
   std::vector<gulong> handlers;
@@ -576,13 +578,17 @@ Outcome<void> Graph::apply_parameters(GstElement* bin) const {
     bool element_seen = false;
     bool bound = false;
     for (const auto& targets : parameter.binds) {
+      const Bind* lacking = nullptr;
       for (const auto& bind : targets) {
         const auto target = find_element(bin, bind.element);
         if (!target) continue;
         element_seen = true;
         GParamSpec* pspec =
             g_object_class_find_property(G_OBJECT_GET_CLASS(target.get()), bind.property.c_str());
-        if (!pspec || !(pspec->flags & G_PARAM_WRITABLE)) continue;
+        if (!pspec || !(pspec->flags & G_PARAM_WRITABLE)) {
+          lacking = &bind;
+          continue;
+        }
         bound = true;
         if (!value) continue;
         HeldValue out(G_PARAM_SPEC_VALUE_TYPE(pspec));
@@ -594,6 +600,10 @@ Outcome<void> Graph::apply_parameters(GstElement* bin) const {
                                                       "::" + bind.property + "."));
         g_object_set_property(G_OBJECT(target.get()), bind.property.c_str(), out.get());
       }
+      if (bound && lacking)
+        return tl::make_unexpected(wrong(parameter.bind_line, "Parameter " + parameter.name, "bind",
+                                         "names “" + lacking->element + "::" + lacking->property +
+                                             "”, which the element does not have"));
       if (bound) break;
     }
     if (element_seen && !bound)
@@ -671,6 +681,31 @@ Failure Graph::no_stream(const Source& source, const Branch& branch) const {
                                                          definition_.element_name + " needs.");
 }
 
+// What is wrong about a stream that shows up when the branches are built already. A further one of
+// those that only one is taken of is none of this run's business; one that would have been taken is
+// missing in the output, and one that follows another would be cut off there.
+std::optional<Failure> Graph::late_stream(const Source& source, GstPad* pad) const {
+  const auto caps = caps_of(pad);
+  for (const auto index : source.branches) {
+    const auto& branch = core_.branches[index];
+    const auto& wanted = branch.from->pad;
+    if ((!wanted.empty() && wanted != GST_PAD_NAME(pad)) ||
+        !definition_.filters[index].matches(caps.get()))
+      continue;
+    const bool taken = std::any_of(source.used.begin(), source.used.end(), [&](const auto& stream) {
+      return stream.first == branch.slot && !GST_PAD_IS_EOS(stream.second.get()) &&
+             GST_OBJECT_PARENT(stream.second.get());
+    });
+    if (taken && !branch.multiple) return {};
+    return stream_failure(GST_STREAM_ERROR_FORMAT,
+                          "Another " + stream_word(branch) + " stream begins within " +
+                              input_name() +
+                              ", too late to be used. Remux it so that all streams are there from "
+                              "the start.");
+  }
+  return {};
+}
+
 Failure Graph::nothing_usable(const Source& source) const {
   std::vector<std::string> present = source.unknown;
   for (const auto& stream : source.streams) {
@@ -743,6 +778,7 @@ Outcome<void> Graph::build_streams(Source& source) {
     if (!made) return tl::make_unexpected(std::move(made.error()));
     if (auto linked = link_branch(pick.branch, *made, pad, caps_of(pad).get()); !linked)
       return linked;
+    source.used.emplace_back(core_.branches[pick.branch].slot, PadRef::retain(pad));
     auto* feed = new Feed;
     feed->graph = this;
     feed->source = &source;
@@ -819,32 +855,40 @@ void Graph::on_pad_added(GstElement*, GstPad* pad, gpointer user_data) {
   auto* graph = source->graph;
   guard(graph->bin_, [&] {
     if (!GST_PAD_IS_SRC(pad)) return;
-    MutexLock lock(graph->lock_);
-    if (source->resolved) {
-      GST_INFO_OBJECT(graph->bin_, "stream %s comes too late to be used", GST_PAD_NAME(pad));
+    std::optional<Failure> failure;
+    {
+      MutexLock lock(graph->lock_);
+      if (!source->resolved) {
+        graph->wait_with(*source, pad);
+        return;
+      }
       starve(pad);
-      return;
+      failure = graph->late_stream(*source, pad);
     }
-    // Data before no-more-pads: a demuxer whose one thread would wait for itself if it were held
-    // up. The branches are then built for the streams that are known.
-    const auto early = [](GstPad*, GstPadProbeInfo* info, gpointer data) {
-      auto* waiting = static_cast<Source*>(data);
-      return guard(waiting->graph->bin_, GST_PAD_PROBE_OK, [&] {
-        if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
-          const auto type = GST_EVENT_TYPE(gst_pad_probe_info_get_event(info));
-          if (type != GST_EVENT_GAP && type != GST_EVENT_EOS) return GST_PAD_PROBE_OK;
-        }
-        waiting->graph->resolve(*waiting);
-        return GST_PAD_PROBE_OK;  // resolve() has removed the probe.
-      });
-    };
-    const auto probe = gst_pad_add_probe(
-        pad,
-        static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
-                                     GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-        early, source, nullptr);
-    source->streams.push_back({PadRef::retain(pad), probe});
+    if (failure) graph->fail_(*failure);
   });
+}
+
+void Graph::wait_with(Source& source, GstPad* pad) {
+  // Data before no-more-pads: a demuxer whose one thread would wait for itself if it were held
+  // up. The branches are then built for the streams that are known.
+  const auto early = [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+    auto* waiting = static_cast<Source*>(data);
+    return guard(waiting->graph->bin_, GST_PAD_PROBE_OK, [&] {
+      if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
+        const auto type = GST_EVENT_TYPE(gst_pad_probe_info_get_event(info));
+        if (type != GST_EVENT_GAP && type != GST_EVENT_EOS) return GST_PAD_PROBE_OK;
+      }
+      waiting->graph->resolve(*waiting);
+      return GST_PAD_PROBE_OK;  // resolve() has removed the probe.
+    });
+  };
+  const auto probe = gst_pad_add_probe(
+      pad,
+      static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
+                                   GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
+      early, &source, nullptr);
+  source.streams.push_back({PadRef::retain(pad), probe});
 }
 
 void Graph::on_no_more_pads(GstElement*, gpointer user_data) {

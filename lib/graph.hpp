@@ -84,14 +84,15 @@ class Graph {
   Outcome<ElementRef> parse(const Fragment& fragment, const std::string& group,
                             const std::string& key) CLIPS_REQUIRES(lock_);
   Outcome<Piece> make_branch(std::size_t index) CLIPS_REQUIRES(lock_);
-  Outcome<void> link_branch(std::size_t index, const Piece& piece, GstPad* from,
-                            GstCaps* stream) CLIPS_REQUIRES(lock_);
+  Outcome<void> link_branch(std::size_t index, const Piece& piece, GstPad* from, GstCaps* stream)
+      CLIPS_REQUIRES(lock_);
   Outcome<void> link_to(const Branch& branch, const Piece& piece) CLIPS_REQUIRES(lock_);
   Outcome<void> connect_branches(const Piece& piece, GstCaps* stream) CLIPS_REQUIRES(lock_);
   Outcome<void> connect_pads() CLIPS_REQUIRES(lock_);
   Outcome<void> apply_parameters(GstElement* bin) const;
   void wait_for_streams(GstElement* element, std::size_t branch) CLIPS_REQUIRES(lock_);
 
+  void wait_with(Source& source, GstPad* pad) CLIPS_REQUIRES(lock_);
   void resolve(Source& source) CLIPS_EXCLUDES(lock_, start_lock_);
   void wait_for_start() CLIPS_EXCLUDES(start_lock_);
   Outcome<std::vector<Pick>> pick_streams(Source& source) CLIPS_REQUIRES(lock_);
@@ -99,6 +100,7 @@ class Graph {
   std::vector<Pick> candidates(const Source& source, const std::vector<std::size_t>& rivals,
                                const std::vector<bool>& taken) const;
   Failure no_stream(const Source& source, const Branch& branch) const;
+  std::optional<Failure> late_stream(const Source& source, GstPad* pad) const CLIPS_REQUIRES(lock_);
   Failure nothing_usable(const Source& source) const;
   Failure wrong(int line, std::string group, std::string key, std::string message) const;
   std::string input_name() const;

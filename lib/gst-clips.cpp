@@ -294,6 +294,19 @@ gboolean gst_clips_definition_check(const GstClipsDefinition* definition, GError
   for (const auto& parameter : definition->core.parameters)
     for (const auto& alternative : parameter.alternatives)
       settings.emplace_back(parameter.name, alternative.name);
+  // And one for each condition of a branch that the defaults do not meet.
+  for (const auto& branch : definition->core.branches) {
+    if (!branch.condition) continue;
+    const auto& condition = *branch.condition;
+    const auto* core = definition->core.find_parameter(condition.parameter);
+    const auto choices = core->type == ValueType::Boolean
+                             ? std::vector<std::string>{"true", "false"}
+                             : core->limits.choices;
+    const auto met = std::find_if(choices.begin(), choices.end(), [&](const auto& choice) {
+      return (choice == condition.value.value_or("true")) != condition.negated;
+    });
+    if (met != choices.end()) settings.emplace_back(core->name, *met);
+  }
   for (const auto& [parameter, value] : settings) {
     const auto element = ElementRef::sink(gst_clips_definition_create_element(own, nullptr, error));
     if (!element) return FALSE;
@@ -303,7 +316,9 @@ gboolean gst_clips_definition_check(const GstClipsDefinition* definition, GError
           std::find_if(core->alternatives.begin(), core->alternatives.end(),
                        [&name = value](const auto& one) { return one.name == name; });
       // An alternative that is not installed cannot be tried, which is no fault of the file.
-      if (!missing_factories(alternative->fragment.scan).empty()) continue;
+      if (alternative != core->alternatives.end() &&
+          !missing_factories(alternative->fragment.scan).empty())
+        continue;
       if (!gst_clips_set_parameter(element.get(), parameter.c_str(), value.c_str(), error))
         return FALSE;
     }

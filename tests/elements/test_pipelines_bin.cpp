@@ -945,6 +945,25 @@ TEST(Faults, check_tries_the_graph_every_branch_alternative_and_bind) {
   EXPECT_TRUE(contains(
       check_error(with_source(parameter("input", "type=uri\nrequired=true\nbind=source::nothing"))),
       "[Parameter input] bind: names no property"));
+  EXPECT_TRUE(
+      contains(check_error(with_source(parameter(
+                   "count", "type=int\ndefault=1\nbind=source::num-buffers,source::nothing"))),
+               "[Parameter count] bind: names “source::nothing”"));
+  // A branch that the defaults leave out.
+  const auto conditional = [](const char* parameters, const char* condition) {
+    return std::string(kHead) +
+           "[Graph]\na=fakesrc num-buffers=1 ! tee name=t ! fakesink\n[Branch extra]\nfrom=t\nif=" +
+           condition + "\nlaunch=queue name=extra ! fakesink\n" + parameters +
+           parameter("size", "type=uint\ndefault=1\nbind=extra::nothing");
+  };
+  EXPECT_TRUE(contains(check_error(conditional("[Parameter more]\ntype=boolean\ndefault=false\n"
+                                               "description=More\n",
+                                               "more")),
+                       "[Parameter size] bind: names no property"));
+  EXPECT_TRUE(contains(check_error(conditional("[Parameter kind]\ntype=choice\nvalues=a;b\n"
+                                               "default=a\ndescription=Kind\n",
+                                               "kind=b")),
+                       "[Parameter size] bind: names no property"));
   EXPECT_TRUE(contains(check_error(with_choice("default=a\na=queue\nb=queue nonsense=1\n")),
                        "no property \"nonsense\""));
   EXPECT_TRUE(contains(check_error(with_choice("default=a\na=nosuchelement\n")),
@@ -967,6 +986,90 @@ TEST(Faults, two_files_of_one_name_can_be_loaded_and_an_unchanged_one_keeps_its_
   EXPECT_STREQ("a", GST_ELEMENT_NAME(a.get()));
   EXPECT_NE(G_OBJECT_TYPE(a.get()), G_OBJECT_TYPE(b.get()));
   EXPECT_EQ(G_OBJECT_TYPE(a.get()), G_OBJECT_TYPE(c.get()));
+}
+
+// --- Streams that show up late ---
+
+// A source with a picture stream, whose second stream begins in the middle of the first.
+struct LateSource {
+  GstBin parent;
+};
+struct LateSourceClass {
+  GstBinClass parent;
+};
+const char* late_factory = "audiotestsrc";
+
+GstStaticPadTemplate late_template =
+    GST_STATIC_PAD_TEMPLATE("src_%u", GST_PAD_SRC, GST_PAD_SOMETIMES, GST_STATIC_CAPS_ANY);
+
+G_DEFINE_TYPE(LateSource, late_source, GST_TYPE_BIN)
+
+GstPad* add_stream(GstElement* self, const char* factory, const char* pad_name, bool silent) {
+  GstElement* child = gst_element_factory_make(factory, nullptr);
+  g_object_set(child, "num-buffers", 20, nullptr);
+  gst_bin_add(GST_BIN(self), child);
+  const auto inner = PadRef::adopt(gst_element_get_static_pad(child, "src"));
+  // As decodebin does, it goes on without the streams that nobody takes.
+  if (silent)
+    gst_pad_add_probe(
+        inner.get(), GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_DROP; }, nullptr, nullptr);
+  GstPad* pad = gst_ghost_pad_new(pad_name, inner.get());
+  gst_pad_set_active(pad, TRUE);
+  gst_element_add_pad(self, pad);
+  gst_element_sync_state_with_parent(child);
+  return inner.get();
+}
+
+GstStateChangeReturn change_late_state(GstElement* self, GstStateChange transition) {
+  const auto changed = GST_ELEMENT_CLASS(late_source_parent_class)->change_state(self, transition);
+  if (transition != GST_STATE_CHANGE_READY_TO_PAUSED) return changed;
+  GstPad* inner = add_stream(self, "videotestsrc", "src_0", false);
+  gst_pad_add_probe(
+      inner, GST_PAD_PROBE_TYPE_BUFFER,
+      [](GstPad*, GstPadProbeInfo* info, gpointer data) {
+        if (GST_BUFFER_OFFSET(GST_PAD_PROBE_INFO_BUFFER(info)) != 5) return GST_PAD_PROBE_OK;
+        add_stream(GST_ELEMENT(data), late_factory, "src_1", true);
+        return GST_PAD_PROBE_REMOVE;
+      },
+      self, nullptr);
+  gst_element_no_more_pads(self);
+  return changed;
+}
+
+void late_source_class_init(LateSourceClass* klass) {
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  element_class->change_state = change_late_state;
+  gst_element_class_add_static_pad_template(element_class, &late_template);
+  gst_element_class_set_static_metadata(element_class, "Late", "Source", "Late", "Test");
+}
+
+void late_source_init(LateSource*) {}
+
+Result play_late(const char* factory) {
+  gst_element_register(nullptr, "testlatesource", GST_RANK_NONE, late_source_get_type());
+  late_factory = factory;
+  Player player(load(std::string(kHead) +
+                     "[Graph]\nsource=testlatesource name=source\n"
+                     "[Branch video]\nfrom=source\ncaps=video/*\nlaunch=queue ! fakesink\n"
+                     "[Branch audio]\nfrom=source\ncaps=audio/*\noptional=true\n"
+                     "launch=queue ! fakesink\n"));
+  return player.play();
+}
+
+TEST(LateStreams, one_that_would_have_been_used_is_an_error) {
+  const auto result = play_late("audiotestsrc");
+  // What flows already may still come to its end; sinks publish nothing after an error.
+  ASSERT_EQ(1u, result.errors.size());
+  EXPECT_EQ(GST_STREAM_ERROR, result.errors.front().domain);
+  EXPECT_TRUE(contains(result.errors.front().text, "Another audio stream begins within"))
+      << result.errors.front().text;
+}
+
+TEST(LateStreams, a_further_one_is_left_alone) {
+  const auto result = play_late("videotestsrc");
+  EXPECT_TRUE(result.errors.empty()) << result.errors.front().text;
+  EXPECT_TRUE(result.eos);
 }
 
 // --- The library's lists ---
