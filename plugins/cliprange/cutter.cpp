@@ -64,6 +64,17 @@ Result<OutputTrack> begin_track(const Track& track, uint64_t first, uint64_t end
   return out;
 }
 
+void add_packet(const Track& track, const Sample& s, OutputTrack& out) {
+  if (track.moment == 0) {
+    out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
+    return;
+  }
+  for (uint32_t i = 0; i < s.size / track.moment; ++i) {
+    const uint64_t at = s.offset + uint64_t{i} * track.moment;
+    out.packets.add(Store::Source, at, track.moment, s.dts + i, s.dts + i, true, at);
+  }
+}
+
 // Sound and subtitles for [first, end) of their media, copied.
 Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first, int64_t end) {
   const auto range = find_packets(track, first, end);
@@ -74,8 +85,8 @@ Result<std::optional<OutputTrack>> copy_track(const Track& track, int64_t first,
   std::vector<Sample> hidden;
   int64_t last = 0;
   const auto add = [&](const Sample& s) {
-    out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, true, s.offset);
-    last = s.duration;
+    add_packet(track, s, out);
+    last = track.moment ? 1 : s.duration;
   };
   track.samples.each(range->first_index, range->end_index, [&](uint64_t, const Sample& s) {
     if (s.pts + s.duration <= range->first) {
@@ -109,8 +120,8 @@ Result<OutputTrack> whole_track(const Movie& movie, const Track& track) {
   int64_t begin = std::numeric_limits<int64_t>::max();
   int64_t end = track.media_start;
   track.samples.each(0, track.samples.count(), [&](uint64_t, const Sample& s) {
-    out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
-    last = s.duration;
+    add_packet(track, s, out);
+    last = track.moment ? 1 : s.duration;
     begin = std::min(begin, s.pts);
     end = std::max(end, s.pts + s.duration);
     return true;

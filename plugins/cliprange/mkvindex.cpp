@@ -14,7 +14,8 @@ namespace clips::cut {
 namespace {
 
 // No clock of a real file comes near; it keeps every later sum inside 63 bits.
-constexpr int64_t kFarthest = int64_t{1} << 50;
+constexpr int64_t kFarthest = int64_t{1} << 58;          // ns
+constexpr int64_t kLongest = int64_t{1} << 40;           // of one packet, ticks or ns
 constexpr uint64_t kLargestHeader = uint64_t{64} << 20;  // of all that is not media
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr size_t kReadAtOnce = 256 << 10;
@@ -22,6 +23,7 @@ constexpr uint64_t kAhead = 4 << 20;
 // The range begins this much earlier, for sound that must be decoded in front of it, and ends this
 // much later: tracks are interleaved about that well.
 constexpr uint64_t kBefore = kSecond / 2, kBehind = kSecond;
+constexpr uint64_t kLongestSilence = 10 * kSecond;
 
 enum Id : uint32_t {
   kEbml = 0x1a45dfa3,
@@ -184,6 +186,9 @@ struct Entry {
 
   Track track;
   bool used = false;
+  bool counted = false;  // each packet says how long it is: Opus, Vorbis, PCM
+  std::optional<VorbisBlocks> vorbis;
+  unsigned vorbis_before = 0;
   bool prores = false;          // its packets lack their box header
   std::vector<Sample> packets;  // pts in ticks; duration in ticks, -1: not said
   uint64_t discard = 0;         // ns at the end of the last packet
@@ -236,6 +241,7 @@ bool describe(Entry& e) {
     w.u16(static_cast<uint32_t>(config[17] << 8 | config[16]));
     w.raw(config.subspan(18));
     e.sound = {config[9], 16, 48000};
+    e.counted = e.prefix.empty();
     return sound(fourcc("Opus"), fourcc("dOps"), w.out);
   }
   if (e.codec == "A_AAC") {
@@ -244,10 +250,20 @@ bool describe(Entry& e) {
     e.sound.rate = is->rate;
     return elementary(0x40, e.config);
   }
-  if (e.codec == "A_VORBIS") return elementary(0xdd, e.config);
+  if (e.codec == "A_VORBIS") {
+    e.vorbis = read_vorbis(config);
+    e.counted = e.vorbis && e.prefix.empty();
+    return elementary(0xdd, e.config);
+  }
   if (e.codec == "A_MPEG/L3" || e.codec == "A_MPEG/L2") return elementary(0x6b, {});
   if (e.codec == "A_AC3") return sound(fourcc("ac-3"), 0, {});
   if (e.codec == "A_EAC3") return sound(fourcc("ec-3"), 0, {});
+  const bool little = e.codec == "A_PCM/INT/LIT";
+  if ((little || e.codec == "A_PCM/INT/BIG") && e.sound.bits == 16 && e.sound.channels > 0) {
+    t.moment = e.sound.channels * 2;
+    e.counted = true;
+    return sound(little ? fourcc("sowt") : fourcc("twos"), 0, {});
+  }
   if (e.codec == "A_FLAC" && config.size() >= 42) {
     ByteWriter w;
     w.u32(0);
@@ -472,7 +488,7 @@ class Indexer {
           e.type = static_cast<unsigned>(to_uint(value));
           break;
         case kDefaultDuration:
-          e.default_duration = std::min<uint64_t>(to_uint(value), kFarthest);
+          e.default_duration = std::min<uint64_t>(to_uint(value), kLongest);
           break;
         case kCodecDelay:
           e.codec_delay = std::min<uint64_t>(to_uint(value), 60 * kSecond);
@@ -644,7 +660,8 @@ class Indexer {
             blocks_.get(e->body, static_cast<size_t>(std::min<uint64_t>(8, e->size)));
         if (!bytes) return tl::make_unexpected(bytes.error());
         const uint64_t value = to_uint(*bytes);
-        if (value > static_cast<uint64_t>(kFarthest)) return damaged(at, "a time out of any clock");
+        if (value > static_cast<uint64_t>(kFarthest) / scale_)
+          return damaged(at, "a time out of any clock");
         time = static_cast<int64_t>(value);
       } else if (e->id == kSimpleBlock) {
         const auto taken = block(*e, time, std::nullopt, std::nullopt, 0);
@@ -682,9 +699,9 @@ class Indexer {
         const auto bytes = value();
         if (!bytes) return tl::make_unexpected(bytes.error());
         if (e->id == kBlockDuration)
-          duration = std::min<uint64_t>(to_uint(*bytes), kFarthest);
+          duration = std::min<uint64_t>(to_uint(*bytes), kLongest);
         else
-          discard = static_cast<uint64_t>(std::max<int64_t>(0, to_int(*bytes)));
+          discard = static_cast<uint64_t>(std::clamp<int64_t>(to_int(*bytes), 0, kLongest));
       }
       at = e->body + e->size;
     }
@@ -710,7 +727,6 @@ class Indexer {
     const uint8_t* p = head->data() + number.length;
     const int64_t time = cluster_time + static_cast<int16_t>(be16(p));
     const unsigned flags = p[2];
-    if (time < -kFarthest) return damaged(b.body, "a time out of any clock");
     const uint64_t header = number.length + 3;
     Sample s;
     s.offset = b.body + header;
@@ -782,10 +798,13 @@ class Indexer {
   }
 
   Result<bool> take(Entry& e, Sample s) {
-    if (e.type == 2 && e.track.codec == fourcc("Opus")) {
+    if (e.track.moment) {
+      s.duration = s.size / e.track.moment;
+      s.size -= s.size % e.track.moment;
+    } else if (e.counted) {
       const auto head = blocks_.get(s.offset, std::min<size_t>(s.size, 2));
       if (!head) return tl::make_unexpected(head.error());
-      s.duration = opus_samples(*head);
+      s.duration = e.vorbis ? e.vorbis->samples(*head, e.vorbis_before) : opus_samples(*head);
     }
     if (e.packets.size() >= kMostPackets)
       return damaged(s.offset, "more packets than any real file");
@@ -797,14 +816,17 @@ class Indexer {
   bool past_range() const {
     if (!movie_.windowed || wish_.range->second == UINT64_MAX) return false;
     const Wide end = Wide{wish_.range->second} + kBehind;
-    bool behind = true, any = false;
+    bool behind = true, any = false, far = false;
     for (const Entry& e : entries_) {
       if (!e.used || e.packets.empty()) continue;
-      any = true;
       const Wide newest = Wide{e.newest} * scale_;
+      // A picture behind the range is the end of its last one; sound may have ended long ago.
+      if (e.type == 1 && newest <= end) return false;
+      any = true;
       behind &= newest > end;
+      far |= newest > end + kLongestSilence;
     }
-    return any && behind;
+    return any && (behind || far);
   }
 
   int64_t ticks() const {
@@ -839,14 +861,14 @@ class Indexer {
     e.packets.reserve(packets.size());
     const int64_t samples = packets.empty() ? 0 : frame_length(e);
     Track& t = e.track;
-    if (t.codec == fourcc("Opus") || samples > 0) {
+    if (e.counted || samples > 0) {
       t.timescale = e.sound.rate;
       SoundClock clock(e.packets, ticks(), t.timescale);
       for (Sample& s : packets) {
         std::optional<int64_t> time;
         if (s.description) time = in_ticks(s.pts);
         s.description = 1;
-        if (t.codec != fourcc("Opus")) s.duration = samples;
+        if (!e.counted) s.duration = samples;
         clock.add(s, time);
       }
       clock.finish();

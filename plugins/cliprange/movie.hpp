@@ -131,6 +131,8 @@ struct Track {
   uint32_t handler = 0;
   Bytes handler_name;
 
+  // Not 0: a packet is a row of PCM, of this many bytes a moment. MP4 stores each moment by itself.
+  uint32_t moment = 0;
   SampleTable samples;
 };
 

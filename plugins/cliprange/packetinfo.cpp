@@ -138,6 +138,60 @@ int64_t opus_samples(ByteView packet) {
   return int64_t{frame} * std::max(1u, count);
 }
 
+std::optional<VorbisBlocks> read_vorbis(ByteView headers) {
+  if (headers.empty() || headers[0] != 2) return std::nullopt;
+  size_t at = 1, sizes[2] = {};
+  for (size_t& size : sizes) {
+    for (bool more = true; more; ++at) {
+      if (at >= headers.size()) return std::nullopt;
+      size += headers[at];
+      more = headers[at] == 255;
+    }
+  }
+  if (sizes[0] < 30 || sizes[0] + sizes[1] >= headers.size() - at) return std::nullopt;
+  const ByteView first = headers.subspan(at, sizes[0]);
+  const ByteView setup = headers.subspan(at + sizes[0] + sizes[1]);
+  VorbisBlocks is;
+  is.size[0] = 1u << (first[28] & 15u);
+  is.size[1] = 1u << (first[28] >> 4);
+
+  // The modes stand at the end, behind tables of which only a decoder knows the length. Backwards:
+  // a 1 bit, then for each mode 8 bits of mapping, 32 bits of zero and the size of its blocks, and
+  // in front of them 6 bits with their number less one. That number tells where they begin.
+  Bytes reversed(setup.rbegin(), setup.rend());
+  BitReader r(reversed);
+  while (!r.bad() && !r.bit()) {
+  }
+  std::vector<bool> found;
+  size_t count = 0;
+  while (found.size() < 64) {
+    BitReader mode = r;
+    if (mode.bits(8) > 63 || mode.bits(16) != 0 || mode.bits(16) != 0) break;
+    found.push_back(mode.bit());
+    if (mode.bad()) break;
+    r = mode;
+    BitReader number = r;
+    if (number.bits(6) + 1 == found.size()) count = found.size();
+  }
+  if (count == 0) return std::nullopt;
+  is.long_blocks.assign(found.rbegin() + static_cast<ptrdiff_t>(found.size() - count),
+                        found.rend());
+  while ((1u << is.mode_bits) < count) ++is.mode_bits;
+  return is;
+}
+
+int64_t VorbisBlocks::samples(ByteView packet, unsigned& before) const {
+  if (packet.empty() || (packet[0] & 1u)) return 0;
+  const unsigned mode = packet[0] >> 1 & ((1u << mode_bits) - 1u);
+  const bool is_long = mode < long_blocks.size() && long_blocks[mode];
+  // A long block says what was in front of it.
+  if (is_long) before = size[packet[0] >> (1 + mode_bits) & 1u];
+  if (before == 0) before = size[is_long];
+  const int64_t sum = int64_t{before} + size[is_long];
+  before = size[is_long];
+  return sum / 4;
+}
+
 std::optional<SoundFrame> read_adts(ByteView bytes) {
   static constexpr uint32_t kRates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
                                         22050, 16000, 12000, 11025, 8000,  7350};

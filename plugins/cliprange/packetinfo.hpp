@@ -25,6 +25,17 @@ Bytes vp_config(bool vp9, ByteView packet, const Picture& picture);
 // Samples (at 48 kHz) in a packet of Opus (RFC 6716 section 3.1).
 int64_t opus_samples(ByteView packet);
 
+// How long packets of Vorbis are (Vorbis I specification, sections 4.2 and 4.3).
+struct VorbisBlocks {
+  unsigned size[2] = {};          // samples of a short and a long block
+  std::vector<bool> long_blocks;  // by mode
+  unsigned mode_bits = 0;
+  // Samples that the packet adds; `before`: the size of the block in front of it, then its own.
+  int64_t samples(ByteView packet, unsigned& before) const;
+};
+// From the CodecPrivate of Matroska: three headers with Xiph's lacing.
+std::optional<VorbisBlocks> read_vorbis(ByteView headers);
+
 // One frame of sound that says itself what it is.
 struct SoundFrame {
   uint32_t rate = 0;

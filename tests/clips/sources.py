@@ -46,6 +46,7 @@ RECIPES = {
         Recipe("mkv-mp3", "mkv", seconds=6, audio=("-c:a", "libmp3lame", "-b:a", "128k")),
         Recipe("mkv-ac3", "mkv", seconds=6, audio=("-c:a", "ac3", "-b:a", "192k")),
         Recipe("mkv-flac", "mkv", seconds=6, audio=("-c:a", "flac")),
+        Recipe("mkv-pcm", "mkv", seconds=6, audio=PCM),
         Recipe("mkv-prores", "mkv", "25", seconds=5,
                video=("-c:v", "prores_ks", "-profile:v", "0")),
         Recipe("mkv-mjpeg", "mkv", "25", seconds=5,

@@ -56,7 +56,8 @@ def test_av1_is_copied_from_its_key_frame_on(out):
     assert boxes.layout(str(out))["tracks"][0]["entries"][0]["format"] == "av01"
 
 
-@pytest.mark.parametrize("name", ["mkv-mp3", "mkv-ac3", "mkv-flac", "mkv-opusmp4", "ts-ac3", "ts-mp2"])
+@pytest.mark.parametrize("name", ["mkv-mp3", "mkv-ac3", "mkv-flac", "mkv-pcm", "mkv-opusmp4",
+                                  "ts-ac3", "ts-mp2"])
 def test_every_sound_is_cut_to_the_sample(name, out):
     exact(name, out, 70, 61, mode="edit")
 

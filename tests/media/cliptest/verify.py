@@ -151,8 +151,10 @@ def source_frames(media, start, stop):
     """The source's own pictures around [start, stop), to compare a clip's with."""
     keys = [k for k in media.keyframes if k <= start + EPS]
     k = keys[-2] if len(keys) > 1 else (keys[0] if keys else 0)
-    return Video(media.path, media.width, media.height, start=k + 0.001, duration=stop - k + 4.2,
-                 fields=media.fields)
+    # FFmpeg may begin a key frame earlier than asked, and counts the duration from there
+    early = keys[-3] if len(keys) > 2 else (keys[0] if keys else 0)
+    return Video(media.path, media.width, media.height, start=k + 0.001,
+                 duration=stop - early + 4.2, fields=media.fields)
 
 
 def verify(clip, media, start=0.0, stop=float("inf"), compare=True, views=("honour", "ignore")):
