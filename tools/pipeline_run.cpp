@@ -177,6 +177,7 @@ void Run::look_for_stall() {
 
 // Called for every element, also from streaming threads while bins build their insides.
 void Run::attend(GstElement* element) {
+  if (options_.on_element) options_.on_element(element);
   watch_input(element);
   use_nameless_faststart_file(element);
   if (GST_IS_BIN(element)) return;
@@ -248,7 +249,7 @@ void Run::take(GstMessage* message) {
         break;
       }
       const GstStructure* structure = gst_message_get_structure(message);
-      if (!structure) break;
+      if (!structure || (options_.on_message && options_.on_message(structure))) break;
       if (gst_structure_has_name(structure, "clip-result")) each_by_itself_ = true;
       const GString_ source(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
       reporter_.element_message(structure, source.get());
@@ -372,9 +373,11 @@ int Run::finish() {
 
 int Run::verdict() {
   if (problems_.empty() && ended_) {
+    const std::uint64_t frames = decoded_ > 0 ? decoded_.load() : muxed_.load();
+    if (options_.frames) *options_.frames = frames;
+    if (options_.more_follows) return static_cast<int>(ExitCode::done);
     const gint64 elapsed = g_get_monotonic_time() - started_;
-    reporter_.done(static_cast<std::uint64_t>(elapsed) / 1000,
-                   decoded_ > 0 ? decoded_.load() : muxed_.load(), peak_rss_kib());
+    reporter_.done(static_cast<std::uint64_t>(elapsed) / 1000, frames, peak_rss_kib());
     return static_cast<int>(ExitCode::done);
   }
   if (signal_ != 0) {

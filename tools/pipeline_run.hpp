@@ -3,6 +3,8 @@
 
 #include <gst/gst.h>
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "reporter.hpp"
@@ -21,6 +23,14 @@ struct RunOptions {
   bool remove_published = false;
   // How long nothing may move, in seconds, before the run is given up; 0: for ever.
   unsigned stall_seconds = 0;
+  // A part of a larger task: success is not reported yet.
+  bool more_follows = false;
+  // Called with every element before it starts, from any thread.
+  std::function<void(GstElement*)> on_element;
+  // Called with every element message; what it returns true for is not reported.
+  std::function<bool(const GstStructure*)> on_message;
+  // Where to put how many frames were decoded, or muxed where none were.
+  std::uint64_t* frames = nullptr;
 };
 
 // Runs a pipeline to its end and says through the reporter how it goes. Returns what the process

@@ -148,6 +148,14 @@ void Reporter::element_message(const GstStructure* structure, std::string_view s
   line(event);
 }
 
+void Reporter::note(std::string_view text, std::string_view uri) {
+  if (json()) {
+    line({{"event", "note"}, {"message", text}, {"uri", uri}});
+  } else {
+    person(std::string(text) + " " + one_line(redact(uri)));
+  }
+}
+
 void Reporter::warning(const Problem& problem) {
   if (!warned_.insert(problem.source + problem.message).second) return;
   if (json()) {

@@ -33,6 +33,8 @@ class Reporter {
   void progress(std::uint64_t position, std::optional<std::uint64_t> duration);
   // A message that an element has posted for applications: a cut, a published file, another.
   void element_message(const GstStructure* structure, std::string_view source);
+  // Something to know that is no trouble, such as that there was nothing to do.
+  void note(std::string_view text, std::string_view uri);
   // Each text once; for people only when the run succeeds, since a failure says one line.
   void warning(const Problem& problem);
   void error(const Problem& problem);

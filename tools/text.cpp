@@ -107,6 +107,20 @@ std::string seconds(std::uint64_t nanoseconds) {
   return std::to_string(nanoseconds / 1'000'000'000) + "." + fraction;
 }
 
+std::string object_name(std::string_view text) {
+  constexpr std::size_t longest = 100;
+  std::string name;
+  for (const char c : text) {
+    if (g_ascii_isalnum(c) || c == '-')
+      name += c;
+    else if (!name.empty() && name.back() != '_')
+      name += '_';
+  }
+  if (name.size() > longest) name.resize(longest);
+  while (!name.empty() && name.back() == '_') name.pop_back();
+  return name.empty() ? "default" : name;
+}
+
 std::string shell_quote(std::string_view text) {
   const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return g_ascii_isalnum(c) || std::string_view("_-./:=,+@%").find(c) != std::string_view::npos;

@@ -20,6 +20,10 @@ std::string clock_time(std::uint64_t nanoseconds);
 // A time of nanoseconds as plain decimal seconds, never in exponent form: 1000.0, 0.000000001.
 std::string seconds(std::uint64_t nanoseconds);
 
+// A name as outputs in the store have it: everything but A-Z, a-z, 0-9, _ and - becomes _, runs of
+// _ one, none at the ends, at most 100 characters; "default" when nothing is left.
+std::string object_name(std::string_view text);
+
 // A word for a shell's command line, quoted when it needs to be.
 std::string shell_quote(std::string_view text);
 

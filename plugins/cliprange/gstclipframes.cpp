@@ -45,6 +45,7 @@ struct Settings {
   std::string frames;
   guint count = 8;
   guint step = 25;
+  bool decode_all = true;
 };
 
 // Lives from the change to PAUSED to stop(); the streaming thread's alone.
@@ -75,6 +76,7 @@ enum Property : guint {
   kFrames,
   kCount,
   kStep,
+  kDecodeAll,
 };
 
 guint source_setup_signal = 0;
@@ -165,6 +167,7 @@ Result<bool> open_frames(gpointer self, const FrameRequest& request, bool may_de
                        : Result<std::unique_ptr<FrameReader>>(tl::make_unexpected(opened.error()));
   if (!frames &&
       (frames.error().fault == Fault::Unsupported || frames.error().fault == Fault::NotSeekable)) {
+    if (!settings_of(p).decode_all) return tl::make_unexpected(frames.error());
     if (!may_decode) return true;
     GST_INFO_OBJECT(self, "decoded from the begin: %s", frames.error().message.c_str());
     {
@@ -287,6 +290,9 @@ static void gst_clips_clip_frames_set_property(GObject* object, guint id, const 
       case kStep:
         s.step = g_value_get_uint(value);
         break;
+      case kDecodeAll:
+        s.decode_all = g_value_get_boolean(value);
+        break;
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
@@ -333,6 +339,9 @@ static void gst_clips_clip_frames_get_property(GObject* object, guint id, GValue
         break;
       case kStep:
         g_value_set_uint(value, s.step);
+        break;
+      case kDecodeAll:
+        g_value_set_boolean(value, s.decode_all);
         break;
       default:
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
@@ -485,6 +494,11 @@ static void gst_clips_clip_frames_class_init(GstClipsClipFramesClass* klass) {
   install(kStep, g_param_spec_uint("step", "Step",
                                    "From one frame to the next with select=every, in frames.", 1,
                                    G_MAXUINT, d.step, writable));
+  install(kDecodeAll,
+          g_param_spec_boolean("decode-all", "Decode all",
+                               "Whether a source whose frames are not found by an index may be "
+                               "decoded from its begin; if not, it is an error.",
+                               d.decode_all, writable));
 
   /**
    * GstClipsClipFrames::source-setup:

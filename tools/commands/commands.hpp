@@ -9,6 +9,7 @@ extern const Command run_command;
 extern const Command clip_command;
 extern const Command export_command;
 extern const Command cuts_command;
+extern const Command ingest_command;
 extern const Command convert_command;
 extern const Command list_command;
 extern const Command describe_command;

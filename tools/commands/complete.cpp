@@ -37,7 +37,8 @@ bool takes_definition(std::string_view command) {
 }
 
 bool takes_file(std::string_view command) {
-  return command == "cuts" || command == "convert" || command == "probe" || command == "clean";
+  return command == "cuts" || command == "ingest" || command == "convert" || command == "probe" ||
+         command == "clean";
 }
 
 bool names_two_files(std::string_view command) {
@@ -53,11 +54,13 @@ void complete_option(const Candidates& candidates, std::string_view command) {
   }
   if (command == "export")
     for (const char* option : {"--range=", "--cut-list="}) candidates.add(option);
-  if (command == "run" || command == "cuts" || command == "clip" || command == "export") {
-    for (const char* option :
-         {"--progress=auto", "--progress=bar", "--progress=json", "--progress=none",
-          "--finish-on-interrupt", "--die-with-parent", "--dot=", "--print-launch",
-          "--stall-timeout="})
+  if (command == "ingest")
+    for (const char* option : {"--cuts=", "--name=", "--no-stills"}) candidates.add(option);
+  if (command == "run" || command == "cuts" || command == "clip" || command == "export" ||
+      command == "ingest") {
+    for (const char* option : {"--progress=auto", "--progress=bar", "--progress=json",
+                               "--progress=none", "--finish-on-interrupt", "--die-with-parent",
+                               "--dot=", "--print-launch", "--stall-timeout="})
       candidates.add(option);
   }
   if (command == "clean") {
@@ -163,6 +166,8 @@ int run(const Command&, std::vector<char*> words) {
     complete_setting(rest.front(), rest, typed);
   } else if (std::string_view(*command) == "cuts" && !rest.empty()) {
     complete_setting("cuts", rest, typed);
+  } else if (std::string_view(*command) == "ingest" && rest.size() >= 2) {
+    complete_setting("ingest", rest, typed);
   } else if (std::string_view(*command) == "clip" && rest.size() >= 2) {
     complete_setting("tempclip", rest, typed);
   } else if (std::string_view(*command) == "export" && rest.size() >= 2) {
