@@ -49,7 +49,7 @@ bool is_aac(ByteView entry) {
 }  // namespace
 
 std::string why_not_clean(const Movie& movie, bool with_sound) {
-  if (movie.container != Container::Mp4) return "it is not an MP4";
+  if (movie.container == Container::Mov) return "it is a QuickTime file";
   const Track* picture = nullptr;
   const Track* sound = nullptr;
   for (const Track& track : movie.tracks) {

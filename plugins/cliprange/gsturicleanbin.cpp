@@ -3,10 +3,11 @@
  * SECTION:element-uricleanbin
  * @title: uricleanbin
  *
- * A source that leaves alone what needs no work. If the file at `uri` is a clean movie (an MP4 of
- * progressive 8-bit 4:2:0 H.264 and AAC) it has one pad, with the bytes of a finished MP4 of the
- * same packets and times, index in front: `clipexport mode=whole`. Anything else is decoded, one
- * pad a stream: `uridecodebin`. The pads come on the way to PAUSED or later, then `no-more-pads`.
+ * A source that leaves alone what needs no work. If the file at `uri` is a clean movie (an MP4,
+ * Matroska or MPEG-TS of progressive 8-bit 4:2:0 H.264 and AAC) it has one pad, with the bytes of a
+ * finished MP4 of the same packets and times, index in front: `clipexport mode=whole`. Anything
+ * else is decoded, one pad a stream: `uridecodebin`. The pads come on the way to PAUSED or later,
+ * then `no-more-pads`.
  *
  * The index is read during the change to PAUSED, and the element message `clean-input` says how it
  * was decided. See docs/elements/uricleanbin.md.
@@ -22,9 +23,9 @@
 #include "common/handles.hpp"
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
+#include "container.hpp"
 #include "cutter.hpp"
 #include "gsturireader.hpp"
-#include "mp4index.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(uri_clean_bin_debug);
 #define GST_CAT_DEFAULT uri_clean_bin_debug
@@ -76,10 +77,10 @@ std::string why_decoded(const Settings& settings) {
   UriReader reader;
   if (const auto opened = reader.open(settings.uri, [](GstElement*) {}); !opened)
     return "its index could not be read";
-  const auto head = reader.read(0, 16, 4096);
-  if (!head || !looks_like_mp4(*head)) return "it is not an MP4";
-  auto movie = read_mp4(reader);
-  if (!movie) return "its index could not be read";
+  auto movie = read_movie(reader, settings.uri);
+  if (!movie)
+    return movie.error().fault == Fault::WrongType ? "it is no MP4, Matroska or MPEG-TS"
+                                                   : "its index could not be read";
   const std::string reason = why_not_clean(*movie, settings.sound);
   if (!reason.empty()) return reason;
   // What cannot be laid out, because the source is cut off, say, must not fail once it streams.

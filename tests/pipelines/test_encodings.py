@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 from cliptest import (
-    Audio, AudioCode, PCM, Recipe, Video, audio_lag, media, packets, stream, x264, x265,
+    OPUS, Audio, AudioCode, PCM, Recipe, Video, audio_lag, media, packets, stream, x264, x265,
 )
 from cliptest.boxes import layout
 from definitions import Failed, ffmpeg, run, whole
@@ -412,17 +412,46 @@ def test_a_crf_out_of_range_is_not_taken():
 @pytest.mark.parametrize("made_of", [
     Recipe("copy", seconds=2), Recipe("copy-hevc", seconds=2, video=x265(), tracks=(0, 1)),
     Recipe("copy-pcm", "mov", seconds=1, video=x264(1, 0), audio=PCM),
-    Recipe("copy-silent", seconds=1, tracks=()), Recipe("mkv", "mkv", copy_of="closed2s")], ids=lambda r: r.name)
+    Recipe("copy-silent", seconds=1, tracks=()), Recipe("mkv", "mkv", copy_of="closed2s"),
+    Recipe("copy-webm", "webm", seconds=2, audio=OPUS,
+           video=("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "600k")),
+    Recipe("copy-av1", "mkv", seconds=1, audio=OPUS,
+           video=("-c:v", "libsvtav1", "-preset", "12", "-g", "60"))], ids=lambda r: r.name)
 def test_a_remux_keeps_every_packet_bit_for_bit(made_of, tmp_path):
     m = media(made_of)
     out = run("remux", m.path, tmp_path / "out.mp4")
     assert layout(out)["faststart"]
     # Matroska's clock knows the milliseconds of sound; in an MP4 it knows the samples
-    slack = 0.0011 if made_of.ext == "mkv" else 0
+    slack = 0.0011 if made_of.ext in ("mkv", "webm") else 0
     for selector in ["v:0", *(f"a:{i}" for i in range(len(m.tracks)))]:
         of, had = packets(out, selector), packets(m.path, selector)
         assert [p["data_hash"] for p in of] == [p["data_hash"] for p in had], selector
         assert [p["pts"] for p in of] == pytest.approx([p["pts"] for p in had], abs=slack), selector
+
+
+@pytest.mark.parametrize("made_of", [
+    Recipe("copy-ts", "ts", seconds=2), Recipe("copy-hevc-ts", "ts", seconds=2, video=x265(), tracks=(0, 1)),
+], ids=lambda r: r.name)
+def test_a_remux_of_a_transport_stream_is_whole_and_in_step(made_of, tmp_path):
+    m = media(made_of)
+    out = run("remux", m.path, tmp_path / "out.mp4")
+    assert layout(out)["faststart"]
+    for selector in ["v:0", *(f"a:{i}" for i in range(len(m.tracks)))]:
+        assert len(packets(out, selector)) == len(packets(m.path, selector)), selector
+    assert whole(out, m) == []
+
+
+def test_a_remux_keeps_sound_before_and_behind_the_picture(tmp_path):
+    m = media(Recipe("copy", seconds=2))
+    late = tmp_path / "late.mp4"
+    ffmpeg("-i", m.path, "-itsoffset", "0.5", "-t", "1", "-i", m.path, "-map", "1:v", "-map", "0:a",
+           "-c", "copy", late)
+    out = run("remux", late, tmp_path / "out.mp4")
+    for selector in ("v:0", "a:0"):
+        of, had = packets(out, selector), packets(str(late), selector)
+        assert [(p["data_hash"], p["pts"], p["dts"]) for p in of] == [
+            (p["data_hash"], p["pts"], p["dts"]) for p in had], selector
+    assert float(packets(out)[0]["pts"]) > 0.4
 
 
 def test_a_container_that_cannot_be_remuxed_is_an_error_and_makes_no_file(tmp_path):
