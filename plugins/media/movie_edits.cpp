@@ -119,13 +119,14 @@ std::optional<uint64_t> presentation_end(Bytes track) {
   const auto times = table ? find(*table, fourcc("stts")) : std::nullopt;
   const auto offsets = table ? find(*table, fourcc("ctts")) : std::nullopt;
   if (!times || !offsets || times->size() < 8 || offsets->size() < 8) return std::nullopt;
+  constexpr uint64_t kLongest = uint64_t{1} << 62;
   const bool is_signed = (*offsets)[0] != 0;
   uint64_t time = 0, end = 0, left = 0;
   int64_t offset = 0;
   std::size_t at = 8;
   for (std::size_t i = 8; i + 8 <= times->size(); i += 8) {
     const uint64_t delta = read(times->subspan(i + 4), 4);
-    for (uint64_t count = read(times->subspan(i), 4); count > 0; count--, left--, time += delta) {
+    for (uint64_t count = read(times->subspan(i), 4); count > 0;) {
       while (left == 0) {
         if (at + 8 > offsets->size()) return end;
         left = read(offsets->subspan(at), 4);
@@ -133,8 +134,14 @@ std::optional<uint64_t> presentation_end(Bytes track) {
         offset = is_signed ? static_cast<int32_t>(value) : static_cast<int64_t>(value);
         at += 8;
       }
-      const int64_t shown = static_cast<int64_t>(time + delta) + offset;
+      // Of samples with the same offset the last one ends last.
+      const uint64_t run = std::min(count, left);
+      if (run * delta > kLongest - time) return std::nullopt;
+      time += run * delta;
+      const int64_t shown = static_cast<int64_t>(time) + offset;
       if (shown > 0) end = std::max(end, static_cast<uint64_t>(shown));
+      count -= run;
+      left -= run;
     }
   }
   return end;
