@@ -91,9 +91,21 @@ std::string why_decoded(const Settings& settings) {
   return laid_out ? "" : "it is damaged";
 }
 
-void expose(GstElement* self, GstPad* inner, const char* name) {
+// What a clean movie comes as; clipexport by itself could also make another file of it.
+gboolean answer_for_copy(GstPad* pad, GstObject* parent, GstQuery* query) {
+  if (GST_QUERY_TYPE(query) != GST_QUERY_CAPS) return gst_pad_query_default(pad, parent, query);
+  GstCaps* filter = nullptr;
+  gst_query_parse_caps(query, &filter);
+  auto caps = CapsRef::adopt(gst_caps_from_string("video/quicktime, variant=(string)iso"));
+  if (filter) caps = CapsRef::adopt(gst_caps_intersect(filter, caps.get()));
+  gst_query_set_caps_result(query, caps.get());
+  return TRUE;
+}
+
+void expose(GstElement* self, GstPad* inner, const char* name, bool copy) {
   GstPadTemplate* one = gst_element_class_get_pad_template(GST_ELEMENT_GET_CLASS(self), "src_%u");
   GstPad* pad = gst_ghost_pad_new_from_template(name, inner, one);
+  if (copy) gst_pad_set_query_function(pad, answer_for_copy);
   gst_pad_set_active(pad, TRUE);
   // Which stream it is and whether it is the default stands in events that have gone by.
   gst_pad_sticky_events_foreach(
@@ -109,7 +121,7 @@ void expose(GstElement* self, GstPad* inner, const char* name) {
 void on_pad_added(GstElement*, GstPad* inner, gpointer data) {
   auto* self = static_cast<GstElement*>(data);
   guard(self, [&] {
-    if (GST_PAD_IS_SRC(inner)) expose(self, inner, GST_PAD_NAME(inner));
+    if (GST_PAD_IS_SRC(inner)) expose(self, inner, GST_PAD_NAME(inner), false);
   });
 }
 
@@ -177,7 +189,7 @@ bool add_child(GstElement* self) {
   if (clean) {
     gst_util_set_object_arg(G_OBJECT(p.child.get()), "mode", "whole");
     const auto pad = PadRef::adopt(gst_element_get_static_pad(p.child.get(), "src"));
-    expose(self, pad.get(), "src_0");
+    expose(self, pad.get(), "src_0", true);
     gst_element_no_more_pads(self);
     return true;
   }
