@@ -19,7 +19,7 @@ SHIPPED = sorted(p.stem for p in (ROOT / "pipelines").glob("*.pipeline"))
 
 
 def test_help_names_commands_that_exist_and_each_has_its_own_help():
-    assert COMMANDS == ["run", "clip", "export", "cuts", "convert", "list", "describe", "check", "probe", "job", "task", "clean"]
+    assert COMMANDS == ["run", "clip", "export", "cuts", "ingest", "convert", "list", "describe", "check", "probe", "job", "task", "clean"]
     for command in COMMANDS:
         result = call(command, "--help")
         assert result.status == 0 and result.stderr == ""
