@@ -163,7 +163,7 @@ TEST(ClipContainers, the_codec_delay_is_taken_off_and_hidden) {
 TEST(ClipContainers, a_file_that_ends_in_a_block_is_cut_short) {
   Bytes bytes = file(motion_jpeg(1), element(kCluster, number(0xe7, 0) + block(1, 0, 0x80, {1, 2}) +
                                                            block(1, 40, 0x80, Bytes(100))));
-  bytes.resize(bytes.size() - 50);
+  bytes.erase(bytes.end() - 50, bytes.end());
   const Movie movie = indexed(bytes);
   EXPECT_TRUE(movie.cut_short);
   EXPECT_EQ(1u, movie.tracks.at(0).samples.count());
