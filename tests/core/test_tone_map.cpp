@@ -2,6 +2,7 @@
 // HDR to SDR: what the standards say of single colours, and pictures against that.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
