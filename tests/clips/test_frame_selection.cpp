@@ -71,7 +71,8 @@ TEST(FrameSelection, a_time_means_the_frame_that_is_shown_then) {
 }
 
 TEST(FrameSelection, a_time_or_number_outside_is_an_error) {
-  EXPECT_FALSE(select_frames({.pick = Pick::Times, .times = {10 * kFrame}}, times(10), 0, 10 * kFrame));
+  EXPECT_FALSE(
+      select_frames({.pick = Pick::Times, .times = {10 * kFrame}}, times(10), 0, 10 * kFrame));
   EXPECT_FALSE(select_frames({.pick = Pick::Frames, .frames = {10}}, times(10), 0, 10 * kFrame));
   EXPECT_FALSE(select_frames({.pick = Pick::Frames, .frames = {4}}, times(10), 5, 10 * kFrame));
   EXPECT_FALSE(select_frames({.pick = Pick::Midpoint}, {}, 0, 0));
