@@ -69,7 +69,10 @@ def drain(sink, name, played):
 
 
 def take(sample, name, played):
-    buffer, caps = sample.get_buffer(), sample.get_caps().get_structure(0)
+    buffer, media_type = sample.get_buffer(), sample.get_caps()
+    caps = media_type.get_structure(0)
+    if hasattr(caps, "__enter__"):  # GStreamer 1.26
+        caps = caps.__enter__()
     pts = running_time(sample, buffer.pts)
     if caps.get_name() == "video/x-raw":
         width, height = caps.get_value("width"), caps.get_value("height")

@@ -56,8 +56,9 @@ RECIPES = {
         Recipe("mkv-intra", "mkv", "25", video=x264(1, 0, preset="ultrafast"), seconds=6),
         # as a recorder of a live stream writes it: no sizes, no cues, no duration
         Recipe("mkv-live", "mkv", copy_of="closed2s", mux=("-f", "matroska", "-live", "1")),
-        Recipe("webm-live", "webm", copy_of="vp9", audio_shift=0.0,
-               mux=("-f", "webm", "-live", "1")),
+        # encoded anew: what FFmpeg does to the times of a copied Opus track changed between releases
+        dataclasses.replace(cliptest.RECIPES["vp9"], name="webm-live",
+                            mux=("-f", "webm", "-live", "1")),
     )
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs a pipeline definition the way a person does, and compares what it made with its source."""
 
+import struct
 import subprocess
 
 from cliptest import faults, verify
@@ -28,6 +29,17 @@ def run(definition, source, output, **parameters):
 def ffmpeg(*arguments):
     subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, arguments)], check=True,
                    timeout=TIMEOUT)
+
+
+def turn(path, degrees, width, height):
+    """Writes the display matrix of a camera that was held turned into the only track of an MP4."""
+    a, b, c, d, x, y = {90: (0, 1, -1, 0, height, 0), 180: (-1, 0, 0, -1, width, height),
+                        270: (0, -1, 1, 0, 0, width)}[degrees]
+    data = bytearray(path.read_bytes())
+    one = 1 << 16
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a * one, b * one, 0, c * one, d * one,
+                     0, x * one, y * one, 1 << 30)
+    path.write_bytes(data)
 
 
 def whole(output, media, audio_end_ms=30.0, audio_ms=1.0):

@@ -4,7 +4,6 @@
 import os
 import re
 import shutil
-import struct
 import subprocess
 
 import numpy as np
@@ -13,7 +12,7 @@ from cliptest import (
     OPUS, Audio, AudioCode, PCM, Recipe, Video, audio_lag, media, packets, stream, x264, x265,
 )
 from cliptest.boxes import layout
-from definitions import Failed, ffmpeg, run, whole
+from definitions import Failed, ffmpeg, run, turn, whole
 
 ENCODINGS = ("proxy", "master", "web")
 SILENT = {"tracks": ()}
@@ -185,17 +184,6 @@ def test_a_scaled_proxy_is_as_good_as_a_direct_encode_of_the_scaled_pictures(tmp
     sizes = [sum(p["size"] for p in packets(f)) for f in (ours, direct)]
     assert abs(sizes[0] / sizes[1] - 1) < 0.03
     assert abs(ssim(ours, small) - ssim(direct, small)) < 0.002
-
-
-def turn(path, degrees, width, height):
-    """Writes the display matrix of a camera that was held turned into the only track of an MP4."""
-    a, b, c, d, x, y = {90: (0, 1, -1, 0, height, 0), 180: (-1, 0, 0, -1, width, height),
-                        270: (0, -1, 1, 0, 0, width)}[degrees]
-    data = bytearray(path.read_bytes())
-    one = 1 << 16
-    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a * one, b * one, 0, c * one, d * one,
-                     0, x * one, y * one, 1 << 30)
-    path.write_bytes(data)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
