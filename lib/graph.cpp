@@ -28,7 +28,9 @@ struct Graph::Source {
   // Media types that nothing on this system decodes.
   std::vector<std::string> unknown;
   std::vector<gulong> handlers;
-  bool resolved = false;
+  bool resolved = false;  // somebody builds the branches, or has
+  std::thread::id builder;
+  bool up = false;  // data may flow into the branches
   // Streams in use that have data or may still get some.
   std::atomic<std::size_t> hopeful{0};
 };
@@ -819,17 +821,32 @@ void Graph::wait_for_start() {
   }
 }
 
-// Builds the branches of a source once, whoever asks first.
+// Builds the branches of a source once, whoever asks first. Whoever asks meanwhile has data of
+// another stream, which may flow once the branches are up.
 void Graph::resolve(Source& source) {
   wait_for_start();
+  {
+    MutexLock lock(lock_);
+    if (source.resolved) {
+      while (!source.up && source.builder != std::this_thread::get_id()) sources_up_.wait(lock_);
+      return;
+    }
+    source.resolved = true;
+    source.builder = std::this_thread::get_id();
+  }
+  build_and_start(source);
+  MutexLock lock(lock_);
+  source.up = true;
+  for (auto& stream : source.streams)
+    gst_pad_remove_probe(stream.pad.get(), std::exchange(stream.probe, 0));
+  sources_up_.notify_all();
+}
+
+void Graph::build_and_start(Source& source) {
   std::vector<ElementRef> made;
   Outcome<void> built;
   {
     MutexLock lock(lock_);
-    if (source.resolved) return;
-    source.resolved = true;
-    for (auto& stream : source.streams)
-      gst_pad_remove_probe(stream.pad.get(), std::exchange(stream.probe, 0));
     built = build_streams(source);
     made.swap(made_);
   }

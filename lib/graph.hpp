@@ -94,6 +94,7 @@ class Graph {
 
   void wait_with(Source& source, GstPad* pad) CLIPS_REQUIRES(lock_);
   void resolve(Source& source) CLIPS_EXCLUDES(lock_, start_lock_);
+  void build_and_start(Source& source) CLIPS_EXCLUDES(lock_);
   void wait_for_start() CLIPS_EXCLUDES(start_lock_);
   Outcome<std::vector<Pick>> pick_streams(Source& source) CLIPS_REQUIRES(lock_);
   Outcome<void> build_streams(Source& source) CLIPS_REQUIRES(lock_);
@@ -117,6 +118,7 @@ class Graph {
   // linked, never while they change state or while fail_ is called: a streaming thread that waits
   // for it must not be what a state change waits for.
   Mutex lock_;
+  ConditionVariable sources_up_;
   std::vector<std::unique_ptr<Source>> sources_ CLIPS_GUARDED_BY(lock_);
   // What each token stands for, and which branches are wanted, in this run.
   std::map<std::string, const Fragment*> tokens_ CLIPS_GUARDED_BY(lock_);

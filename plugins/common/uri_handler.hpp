@@ -25,7 +25,9 @@ inline gboolean set_uri_property(GstURIHandler* self, const gchar* uri, GError**
   return TRUE;
 }
 
-// For G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, init_uri_handler<handler>).
+// For G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, init_uri_handler<handler>). Each element gives
+// its handler a name of its own: GCC 14 lets the linker merge what is made for two of one name,
+// even when both are local to their files.
 template <const UriHandler& kHandler>
 void init_uri_handler(gpointer iface, gpointer) {
   auto* handler = static_cast<GstURIHandlerInterface*>(iface);

@@ -99,7 +99,8 @@ GType digest_type() {
 gchar* uri_get_uri(GstURIHandler* self);
 gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error);
 constexpr const gchar* protocols[] = {"file", nullptr};
-constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, uri_get_uri, uri_set_uri};
+constexpr clips::UriHandler filepublishsink_uri_handler{GST_URI_SINK, protocols, uri_get_uri,
+                                                        uri_set_uri};
 
 std::string directory_of(const std::string& path) {
   const clips::GString_ name(g_path_get_dirname(path.c_str()));
@@ -120,11 +121,11 @@ struct _GstClipsFilePublishSink {
 using GstClipsFilePublishSinkPrivate = Private;
 
 #define gst_clips_file_publish_sink_parent_class parent_class
-G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsFilePublishSink, gst_clips_file_publish_sink,
-                              GST_TYPE_BASE_SINK,
-                              G_ADD_PRIVATE(GstClipsFilePublishSink)
-                                  G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        clips::init_uri_handler<uri_handler>))
+G_DEFINE_FINAL_TYPE_WITH_CODE(
+    GstClipsFilePublishSink, gst_clips_file_publish_sink, GST_TYPE_BASE_SINK,
+    G_ADD_PRIVATE(GstClipsFilePublishSink)
+        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
+                              clips::init_uri_handler<filepublishsink_uri_handler>))
 
 namespace {
 

@@ -65,8 +65,8 @@ enum Signal { signal_sink_setup, n_signals };
 guint signals[n_signals];
 
 constexpr const gchar* protocols[] = {"file", "fd", "s3", nullptr};
-constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
-                                        clips::set_uri_property};
+constexpr clips::UriHandler urisinkbin_uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
+                                                   clips::set_uri_property};
 
 }  // namespace
 
@@ -77,9 +77,9 @@ using GstClipsUriSinkBinPrivate = Private;
 
 #define gst_clips_uri_sink_bin_parent_class parent_class
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsUriSinkBin, gst_clips_uri_sink_bin, GST_TYPE_BIN,
-                              G_ADD_PRIVATE(GstClipsUriSinkBin)
-                                  G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        clips::init_uri_handler<uri_handler>))
+                              G_ADD_PRIVATE(GstClipsUriSinkBin) G_IMPLEMENT_INTERFACE(
+                                  GST_TYPE_URI_HANDLER,
+                                  clips::init_uri_handler<urisinkbin_uri_handler>))
 
 namespace {
 

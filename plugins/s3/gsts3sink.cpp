@@ -180,8 +180,8 @@ GType next_file_type() {
 
 gboolean uri_set_uri(GstURIHandler* self, const gchar* uri, GError** error);
 constexpr const gchar* protocols[] = {"s3", nullptr};
-constexpr clips::UriHandler uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
-                                        uri_set_uri};
+constexpr clips::UriHandler s3sink_uri_handler{GST_URI_SINK, protocols, clips::uri_of_property,
+                                               uri_set_uri};
 
 std::string unquoted(const std::string& etag) {
   return etag.size() >= 2 && etag.front() == '"' && etag.back() == '"'
@@ -197,10 +197,10 @@ struct _GstClipsS3Sink {
 using GstClipsS3SinkPrivate = Private;
 
 #define gst_clips_s3_sink_parent_class parent_class
-G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsS3Sink, gst_clips_s3_sink, GST_TYPE_BASE_SINK,
-                              G_ADD_PRIVATE(GstClipsS3Sink)
-                                  G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        clips::init_uri_handler<uri_handler>))
+G_DEFINE_FINAL_TYPE_WITH_CODE(
+    GstClipsS3Sink, gst_clips_s3_sink, GST_TYPE_BASE_SINK,
+    G_ADD_PRIVATE(GstClipsS3Sink)
+        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, clips::init_uri_handler<s3sink_uri_handler>))
 
 namespace {
 

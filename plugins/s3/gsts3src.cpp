@@ -93,7 +93,7 @@ struct Private {
 
 gboolean set_uri(GstURIHandler* handler, const gchar* uri, GError** error);
 constexpr const gchar* protocols[] = {"s3", nullptr};
-constexpr UriHandler uri_handler{GST_URI_SRC, protocols, uri_of_property, set_uri};
+constexpr UriHandler s3src_uri_handler{GST_URI_SRC, protocols, uri_of_property, set_uri};
 
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
@@ -109,7 +109,7 @@ using GstClipsS3SrcPrivate = Private;
 G_DEFINE_FINAL_TYPE_WITH_CODE(GstClipsS3Src, gst_clips_s3_src, GST_TYPE_BASE_SRC,
                               G_ADD_PRIVATE(GstClipsS3Src)
                                   G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER,
-                                                        init_uri_handler<uri_handler>))
+                                                        init_uri_handler<s3src_uri_handler>))
 
 namespace {
 

@@ -137,17 +137,21 @@ def test_rotation_is_clockwise_degrees(tmp_path, degrees):
 
 
 @pytest.mark.parametrize("flags, color", [
-    (["-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-color_range", "tv"],
+    ({"color_primaries": "bt2020", "color_trc": "smpte2084", "colorspace": "bt2020nc", "color_range": "tv"},
      {"primaries": "bt2020", "transfer": "smpte2084", "matrix": "bt2020nc", "range": "limited"}),
-    (["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "pc"],
+    ({"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "color_range": "pc"},
      {"primaries": "bt709", "transfer": "bt709", "matrix": "bt709", "range": "full"}),
-    ([], {"primaries": None, "transfer": None, "matrix": None}),
+    ({}, {"primaries": None, "transfer": None, "matrix": None}),
 ])
 @pytest.mark.parametrize("atom", ["+write_colr", "-write_colr"])
 def test_colour_comes_from_the_container_or_from_the_stream(tmp_path, flags, color, atom):
     path = tmp_path / "colour.mp4"
-    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:d=0.2,format=yuv420p10le", "-c:v",
-                    "libx264", *flags, "-movflags", atom, path], check=True)
+    # FFmpeg 5 asks the encoder's options, FFmpeg 7 the pictures
+    options = [word for name, value in flags.items() for word in ("-" + name, value)]
+    marks = "".join(f":{name.replace('color_range', 'range')}={value}" for name, value in flags.items())
+    pictures = "testsrc2=s=64x64:d=0.2,format=yuv420p10le" + marks.replace(":", ",setparams=", 1)
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", pictures, "-c:v", "libx264", *options,
+                    "-movflags", atom, path], check=True)
     stream = video(probe(path))
     said = ffprobe(path, "-show_entries", "stream=color_range")["streams"][0].get("color_range")
     assert stream["color"] == {"range": {"tv": "limited", "pc": "full"}.get(said), **color}

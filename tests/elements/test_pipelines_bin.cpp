@@ -1057,6 +1057,45 @@ Result play_late(const char* factory) {
   return player.play();
 }
 
+// An element that takes its time to start.
+struct SlowStart {
+  GstBin parent;
+};
+struct SlowStartClass {
+  GstBinClass parent;
+};
+G_DEFINE_TYPE(SlowStart, slow_start, GST_TYPE_BIN)
+
+void slow_start_class_init(SlowStartClass* klass) {
+  auto* element_class = GST_ELEMENT_CLASS(klass);
+  element_class->change_state = [](GstElement* self, GstStateChange transition) {
+    if (transition == GST_STATE_CHANGE_NULL_TO_READY) g_usleep(G_USEC_PER_SEC / 5);
+    return GST_ELEMENT_CLASS(slow_start_parent_class)->change_state(self, transition);
+  };
+  gst_element_class_set_static_metadata(element_class, "Slow", "Filter", "Slow", "Test");
+}
+
+void slow_start_init(SlowStart* self) {
+  GstElement* child = gst_element_factory_make("identity", nullptr);
+  gst_bin_add(GST_BIN(self), child);
+  for (const char* name : {"sink", "src"}) {
+    const auto inner = PadRef::adopt(gst_element_get_static_pad(child, name));
+    gst_element_add_pad(GST_ELEMENT(self), gst_ghost_pad_new(name, inner.get()));
+  }
+}
+
+TEST(Streams, data_that_comes_while_the_branches_start_is_not_lost) {
+  gst_element_register(nullptr, "testlatesource", GST_RANK_NONE, late_source_get_type());
+  gst_element_register(nullptr, "testslowstart", GST_RANK_NONE, slow_start_get_type());
+  late_factory = "videotestsrc";
+  Player player(load(std::string(kHead) + "[Graph]\nsource=testlatesource name=source\n"
+                                          "[Branch video]\nfrom=source\ncaps=video/*\n"
+                                          "launch=testslowstart ! queue ! fakesink\n"));
+  const auto result = player.play();
+  EXPECT_TRUE(result.errors.empty()) << result.errors.front().text;
+  EXPECT_TRUE(result.eos);
+}
+
 TEST(LateStreams, one_that_would_have_been_used_is_an_error) {
   const auto result = play_late("audiotestsrc");
   // What flows already may still come to its end; sinks publish nothing after an error.
