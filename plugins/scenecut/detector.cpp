@@ -91,9 +91,25 @@ class Detector::Analysis {
     if (params_.gradual)
       while (next_window_ <= history_.last()) weigh_windows();
     settle(true);
+    finished_ = true;
   }
 
   std::vector<Boundary> take() { return std::exchange(out_, {}); }
+  std::vector<float> take_scores() {
+    if (!params_.scores) return {};
+    std::int64_t until = history_.last() + 1;
+    if (!finished_) {
+      until = next_cut_;
+      // A window still to come has its middle at most half its length before its end.
+      if (params_.gradual) until = std::min(until, next_window_ - kLongestWindow / 2);
+    }
+    std::vector<float> taken;
+    for (; first_score_ < until; ++first_score_) {
+      taken.push_back(scores_.empty() ? 0 : scores_.front());
+      if (!scores_.empty()) scores_.pop_front();
+    }
+    return taken;
+  }
   const Params& params() const { return params_; }
   const BoundaryModel& model() const { return *model_; }
   std::int64_t frames() const { return history_.last() + 1; }
@@ -122,11 +138,19 @@ class Detector::Analysis {
     return looks_[static_cast<std::size_t>(at - first)];
   }
 
+  void note_score(std::int64_t frame, float score) {
+    if (!params_.scores || frame < first_score_) return;
+    const auto index = static_cast<std::size_t>(frame - first_score_);
+    if (scores_.size() <= index) scores_.resize(index + 1);
+    scores_[index] = std::max(scores_[index], score);
+  }
+
   void weigh_cut() {
     const std::int64_t frame = next_cut_++;
     if (!is_cut_candidate(history_, frame)) return;
     const CutFeatures features = cut_features(history_, frame);
     const float score = model_->cut.probability(features.data());
+    note_score(frame, score);
     if (score < threshold_) return;
     if (!found_.empty() && frame - found_.back().frame <= kSuppression) {
       // Two beside each other: the better one, the later one on a tie, as it is the first whole
@@ -143,6 +167,7 @@ class Detector::Analysis {
     find_gradual(history_, after, model_->gradual_gate, candidates_);
     for (const GradualCandidate& candidate : candidates_) {
       const float score = model_->gradual.probability(candidate.features.data());
+      note_score(Transition{candidate.window, score}.middle(), score);
       if (score >= std::max(kLeastWindow, threshold_))
         windows_.push_back({candidate.window, score});
     }
@@ -344,6 +369,9 @@ class Detector::Analysis {
   std::int64_t decided_until_ = 0;
   std::int64_t emitted_until_ = 0;
   std::vector<Boundary> out_;
+  std::deque<float> scores_;  // from first_score_ on; what is behind its end is 0
+  std::int64_t first_score_ = 0;
+  bool finished_ = false;
 };
 
 Detector::Detector(Params params) : Detector(params, default_model()) {}
@@ -361,6 +389,9 @@ void Detector::finish() {
 }
 std::vector<Boundary> Detector::take() {
   return analysis_->take();
+}
+std::vector<float> Detector::take_scores() {
+  return analysis_->take_scores();
 }
 void Detector::reset() {
   analysis_ = std::make_unique<Analysis>(analysis_->params(), analysis_->model());

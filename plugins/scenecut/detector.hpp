@@ -39,6 +39,8 @@ struct Params {
   double threshold = 0;
   // Report dissolves and fades. Without it only hard cuts are looked for.
   bool gradual = true;
+  // Keep the scores of all frames for take_scores().
+  bool scores = false;
 };
 
 // The adaptive shot-boundary detector: one thumbnail a frame in, boundaries out in order of
@@ -64,6 +66,10 @@ class Detector {
   void finish();
   // What has become final since the last call.
   std::vector<Boundary> take();
+  // With Params::scores: how likely a boundary lies at each frame, 0 to 1, also where the threshold
+  // is not met; a transition counts at its middle. The frames that follow those of the last call,
+  // as far as nothing can change them any more.
+  std::vector<float> take_scores();
   // Back to the state of a new detector with the same parameters; frames count from 0 again.
   void reset();
 

@@ -24,6 +24,9 @@
  * `kind` (string: `cut`, `dissolve`, `fade`), `start-frame`, `end-frame` (uint64, the half-open
  * range of the transition, both equal to `frame` for a cut), `score` (double, 0 to 1).
  *
+ * Element message `scenecut-scores`, with #GstClipsSceneCut:post-scores, one for some hundred
+ * frames: `frame` (uint64, the first of them), `scores` (array of double, 0 to 1, one a frame).
+ *
  * Element message `scenecut-summary`, at EOS: `frames` (uint64), `cuts` (uint). A TOC event with
  * one chapter a clip goes downstream before EOS.
  *
@@ -48,6 +51,7 @@
 
 #include <gst/video/video.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <optional>
@@ -91,6 +95,7 @@ struct Settings {
   bool gradual = true;
   bool force_key_units = false;
   bool post_messages = true;
+  bool post_scores = false;
   clips::CutListFormat cutlist_format = clips::CutListFormat::json;
 };
 
@@ -111,7 +116,9 @@ struct State {
   std::optional<PixelFormat> format;
   bool full_range = false;
   std::optional<SceneTracker> tracker;
-  std::deque<Item> queue;  // in order; empty but with force-key-units
+  std::vector<float> scores;      // not posted yet
+  guint64 first_score_frame = 0;  // the frame of scores[0]
+  std::deque<Item> queue;         // in order; empty but with force-key-units
   std::deque<guint64> scene_starts;
   guint64 next_timestamp = GST_CLOCK_TIME_NONE;  // for frames without one
   guint width = 0, height = 0;                   // of the first frame
@@ -159,6 +166,7 @@ enum Property {
   prop_gradual,
   prop_force_key_units,
   prop_post_messages,
+  prop_post_scores,
   prop_cutlist_format,
   prop_frames,
   prop_cuts,
@@ -211,6 +219,7 @@ SceneTracker::Config tracker_config(const Settings& settings) {
   config.threshold = settings.threshold;
   config.min_duration = settings.min_duration;
   config.gradual = settings.gradual;
+  config.scores = settings.post_scores;
   switch (settings.method) {
     case Method::adaptive:
       break;
@@ -466,7 +475,34 @@ void post_found(gpointer self, const Found& found) {
                             cut.end_frame, "score", G_TYPE_DOUBLE, cut.score, nullptr)));
 }
 
-void report(gpointer self) {
+// A message a second or so, and not one a frame.
+constexpr std::size_t kScoresInMessage = 256;
+
+void post_scores(gpointer self, bool rest) {
+  State& state = priv(self).state;
+  const auto certain = state.tracker->take_scores();
+  state.scores.insert(state.scores.end(), certain.begin(), certain.end());
+  while (!state.scores.empty() && (rest || state.scores.size() >= kScoresInMessage)) {
+    const std::size_t count = std::min(state.scores.size(), kScoresInMessage);
+    GValue all = G_VALUE_INIT;
+    gst_value_array_init(&all, static_cast<guint>(count));
+    for (std::size_t i = 0; i < count; ++i) {
+      GValue one = G_VALUE_INIT;
+      g_value_init(&one, G_TYPE_DOUBLE);
+      g_value_set_double(&one, state.scores[i]);
+      gst_value_array_append_and_take_value(&all, &one);
+    }
+    GstStructure* said = gst_structure_new("scenecut-scores", "frame", G_TYPE_UINT64,
+                                           state.first_score_frame, nullptr);
+    gst_structure_take_value(said, "scores", &all);
+    gst_element_post_message(GST_ELEMENT(self), gst_message_new_element(GST_OBJECT(self), said));
+    state.first_score_frame += count;
+    state.scores.erase(state.scores.begin(),
+                       state.scores.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+}
+
+void report(gpointer self, bool ended = false) {
   Private& p = priv(self);
   State& state = p.state;
   if (!state.tracker) return;
@@ -477,6 +513,7 @@ void report(gpointer self) {
                      found.cut.score);
     if (state.settings.post_messages) post_found(self, found);
   }
+  if (state.settings.post_scores) post_scores(self, ended);
   p.frames = state.tracker->frames();
   p.found = static_cast<guint>(state.tracker->found());
 }
@@ -690,7 +727,7 @@ void finish(gpointer self) {
   clips::CutList list;
   if (state.tracker) {
     state.tracker->finish();
-    report(self);
+    report(self, true);
     list = state.tracker->list();
   }
   const GstFlowReturn flow = release_queue(self);
@@ -721,6 +758,8 @@ void reset(gpointer self) {
   state.queue.clear();
   state.scene_starts.clear();
   state.tracker.reset();
+  state.scores.clear();
+  state.first_score_frame = 0;
   state.next_timestamp = GST_CLOCK_TIME_NONE;
   state.ended = false;
   state.forced = 0;
@@ -970,6 +1009,9 @@ void set_property(GObject* object, guint id, const GValue* value, GParamSpec* sp
       case prop_post_messages:
         settings.post_messages = g_value_get_boolean(value);
         break;
+      case prop_post_scores:
+        settings.post_scores = g_value_get_boolean(value);
+        break;
       case prop_cutlist_format:
         settings.cutlist_format = static_cast<clips::CutListFormat>(g_value_get_enum(value));
         break;
@@ -1005,6 +1047,9 @@ void get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
         break;
       case prop_post_messages:
         g_value_set_boolean(value, settings.post_messages);
+        break;
+      case prop_post_scores:
+        g_value_set_boolean(value, settings.post_scores);
         break;
       case prop_cutlist_format:
         g_value_set_enum(value, static_cast<int>(settings.cutlist_format));
@@ -1062,6 +1107,11 @@ void install_properties(GObjectClass* klass) {
       g_param_spec_boolean("post-messages", "Post messages",
                            "Post the element messages scenecut and scenecut-summary",
                            defaults.post_messages, settable));
+  g_object_class_install_property(
+      klass, prop_post_scores,
+      g_param_spec_boolean("post-scores", "Post scores",
+                           "Post the element message scenecut-scores with the scores of all frames",
+                           defaults.post_scores, settable));
   g_object_class_install_property(
       klass, prop_cutlist_format,
       g_param_spec_enum("cutlist-format", "Cut list format",

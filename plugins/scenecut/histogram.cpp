@@ -254,24 +254,31 @@ double dissimilarity(double value, Comparison comparison) noexcept {
   return 0;
 }
 
-HistogramDetector::HistogramDetector(Comparison comparison, double threshold)
+HistogramDetector::HistogramDetector(Comparison comparison, double threshold, bool scores)
     : comparison_(comparison),
-      threshold_(threshold == 0 ? default_threshold(comparison) : threshold) {}
+      threshold_(threshold == 0 ? default_threshold(comparison) : threshold),
+      keep_scores_(scores) {}
 
 void HistogramDetector::push(const FrameView& frame, bool full_range) {
   const Histogram histogram = maker_.make(frame, full_range);
+  double score = 0;
   if (frames_ > 0) {
     const double value = compare(previous_, histogram, comparison_);
+    score = dissimilarity(value, comparison_);
     if (is_cut(value, threshold_, comparison_))
-      boundaries_.push_back(
-          {frames_, frames_, frames_, Kind::kCut, dissimilarity(value, comparison_)});
+      boundaries_.push_back({frames_, frames_, frames_, Kind::kCut, score});
   }
+  if (keep_scores_) scores_.push_back(static_cast<float>(score));
   previous_ = histogram;
   ++frames_;
 }
 
 std::vector<Boundary> HistogramDetector::take() {
   return std::exchange(boundaries_, {});
+}
+
+std::vector<float> HistogramDetector::take_scores() {
+  return std::exchange(scores_, {});
 }
 
 }  // namespace clips::scenecut

@@ -48,11 +48,13 @@ double dissimilarity(double value, Comparison comparison) noexcept;
 // Takes frames like the Detector takes thumbnails; every frame is decided at once.
 class HistogramDetector {
  public:
-  // threshold 0: the method's own.
-  HistogramDetector(Comparison comparison, double threshold);
+  // threshold 0: the method's own. `scores`: keep those of all frames for take_scores().
+  HistogramDetector(Comparison comparison, double threshold, bool scores = false);
 
   void push(const FrameView& frame, bool full_range);
   std::vector<Boundary> take();
+  // How different each frame is from the one before it, since the last call.
+  std::vector<float> take_scores();
   std::uint64_t frames() const noexcept { return frames_; }
 
  private:
@@ -62,6 +64,8 @@ class HistogramDetector {
   Histogram previous_{};
   std::uint64_t frames_ = 0;
   std::vector<Boundary> boundaries_;
+  bool keep_scores_;
+  std::vector<float> scores_;
 };
 
 }  // namespace clips::scenecut

@@ -24,8 +24,8 @@ CutKind cut_kind(Kind kind) {
 }
 
 std::variant<Detector, HistogramDetector> make_detector(const SceneTracker::Config& config) {
-  if (config.parity) return HistogramDetector(*config.parity, config.threshold);
-  return Detector(Params{config.threshold, config.gradual});
+  if (config.parity) return HistogramDetector(*config.parity, config.threshold, config.scores);
+  return Detector(Params{config.threshold, config.gradual, config.scores});
 }
 
 }  // namespace
@@ -167,6 +167,10 @@ std::vector<Found> SceneTracker::take() {
 
 std::vector<std::uint64_t> SceneTracker::take_scene_starts() {
   return std::exchange(scene_starts_, {});
+}
+
+std::vector<float> SceneTracker::take_scores() {
+  return std::visit([](auto& detector) { return detector.take_scores(); }, detector_);
 }
 
 std::size_t SceneTracker::lookahead(const Config& config) {

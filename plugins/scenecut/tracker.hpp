@@ -41,6 +41,7 @@ class SceneTracker {
     double threshold = 0;              // 0: the method's own
     std::uint64_t min_duration = 0;    // ns
     bool gradual = true;
+    bool scores = false;  // keep those of all frames for take_scores()
   };
 
   explicit SceneTracker(const Config& config);
@@ -56,6 +57,9 @@ class SceneTracker {
   // First frames of new scenes, in order, as soon as they are known. The minimum duration is not
   // applied yet: it needs to see the length of the clip that follows, for which no frame can wait.
   std::vector<std::uint64_t> take_scene_starts();
+
+  // The scores of the frames that follow those of the last call, as far as they are certain.
+  std::vector<float> take_scores();
 
   std::uint64_t frames() const { return frames_; }
   std::uint64_t found() const { return cuts_.size(); }

@@ -363,6 +363,54 @@ TEST_F(SceneCut, post_messages_false_is_silent_but_counts) {
   EXPECT_EQ(1u, cuts);
 }
 
+TEST_F(SceneCut, post_scores_gives_every_frame_one_score_in_order) {
+  for (const char* method : {"adaptive", "bhattacharyya"}) {
+    make({{"method", method}, {"post-scores", "true"}, {"threshold", "0.9"}});
+    start();
+    for (int run = 0; run < 2; ++run) {
+      // Where one message ends in the middle of a scene, too.
+      push_scenes({25, 300, 30});
+      eos();
+      std::vector<double> scores;
+      for (const Message& message : messages("scenecut-scores")) {
+        EXPECT_EQ(scores.size(), message.number("frame"));
+        const GValue* some = gst_structure_get_value(message.fields.get(), "scores");
+        ASSERT_TRUE(some && GST_VALUE_HOLDS_ARRAY(some));
+        for (guint i = 0; i < gst_value_array_get_size(some); ++i)
+          scores.push_back(g_value_get_double(gst_value_array_get_value(some, i)));
+      }
+      ASSERT_EQ(355u, scores.size()) << method;
+      for (std::size_t i = 0; i < scores.size(); ++i) {
+        if (i == 25 || i == 325)
+          EXPECT_GT(scores[i], 0.4) << method << " " << i;
+        else
+          EXPECT_LT(scores[i], 0.2) << method << " " << i;
+        EXPECT_LE(scores[i], 1);
+      }
+      for (const Message& message : messages("scenecut")) {
+        double score = 0;
+        EXPECT_TRUE(gst_structure_get_double(message.fields.get(), "score", &score));
+        EXPECT_FLOAT_EQ(scores[message.number("frame")], score);
+      }
+      // After a flush the frames count from 0 again, and the scores with them.
+      forget_messages();
+      gst_harness_push_event(harness.get(), gst_event_new_flush_start());
+      gst_harness_push_event(harness.get(), gst_event_new_flush_stop(TRUE));
+      GstSegment segment;
+      gst_segment_init(&segment, GST_FORMAT_TIME);
+      gst_harness_push_event(harness.get(), gst_event_new_segment(&segment));
+    }
+  }
+}
+
+TEST_F(SceneCut, scores_are_posted_only_when_asked_for) {
+  make();
+  start();
+  push_scenes({25, 300});
+  eos();
+  EXPECT_TRUE(messages("scenecut-scores").empty());
+}
+
 TEST_F(SceneCut, a_table_of_contents_with_the_clips_goes_before_eos) {
   make();
   start();
