@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "object_queue.hpp"
 
+#include <chrono>
+#include <condition_variable>
 #include <set>
 #include <utility>
 
 #include "common/thread_annotations.hpp"
 
 namespace clips::s3 {
+
+// An interrupt must be over in two seconds, with what is taken back after this.
+static constexpr std::chrono::milliseconds kSettleTime{300};
 
 class ObjectQueue::Core {
  public:
@@ -38,6 +43,14 @@ class ObjectQueue::Core {
     const MutexLock lock(mutex_);
     in_flight_--;
     changed_.notify_all();
+  }
+
+  // Like finish(), however it goes and no longer than `patience`.
+  void settle(std::chrono::milliseconds patience) CLIPS_EXCLUDES(mutex_) {
+    const auto end = std::chrono::steady_clock::now() + patience;
+    const MutexLock lock(mutex_);
+    while (in_flight_ > 0 && changed_.wait_until(mutex_, end) != std::cv_status::timeout) {
+    }
   }
 
   void set_interrupted(bool interrupted) CLIPS_EXCLUDES(mutex_) {
@@ -98,6 +111,7 @@ void ObjectQueue::resume() {
 
 void ObjectQueue::close() {
   if (!client_) return;
+  core_->settle(kSettleTime);
   core_->close();
   client_->cancel_all();
   client_.reset();

@@ -39,7 +39,8 @@ class ObjectQueue {
 
   void interrupt();
   void resume();
-  // Cancels what is on its way.
+  // Lets what is on its way end for a moment, so that as little as can be is stored without anybody
+  // knowing of it, and cancels the rest.
   void close();
 
  private:
