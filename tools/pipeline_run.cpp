@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "pipeline_run.hpp"
 
-#include <glib/gstdio.h>
 #include <gst/pbutils/pbutils.h>
 #include <time.h>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <string_view>
 #include <vector>
@@ -16,6 +16,7 @@
 #include "lib/faststartfile.hpp"
 #include "lib/inputwatch.hpp"
 #include "process.hpp"
+#include "remove_outputs.hpp"
 #include "text.hpp"
 
 namespace clips::tool {
@@ -27,6 +28,9 @@ constexpr guint progress_interval_ms = 200;
 // promised for all, and stopping takes its part.
 constexpr guint finish_timeout_ms = 1500;
 constexpr guint stall_interval_ms = 1000;
+// How long outputs may take to be removed: after an interrupt two seconds are promised for all.
+constexpr std::chrono::milliseconds removal_time{30'000};
+constexpr std::chrono::milliseconds removal_time_interrupted{1200};
 
 // What the process has used of its processors, in ns.
 std::uint64_t cpu_time() {
@@ -104,7 +108,8 @@ class Run {
   int signal_ = 0;
   std::vector<Problem> problems_;
   std::vector<std::string> missing_;
-  std::string no_media_;  // what the input is if it is no media at all
+  std::vector<std::string> published_;  // URIs
+  std::string no_media_;                // what the input is if it is no media at all
   // Counted by streaming threads.
   std::atomic<std::uint64_t> decoded_{0};
   std::atomic<std::uint64_t> muxed_{0};
@@ -249,6 +254,10 @@ void Run::take(GstMessage* message) {
         break;
       }
       const GstStructure* structure = gst_message_get_structure(message);
+      if (structure && gst_structure_has_name(structure, "published")) {
+        const gchar* uri = gst_structure_get_string(structure, "uri");
+        if (uri) published_.emplace_back(uri);
+      }
       if (!structure || (options_.on_message && options_.on_message(structure))) break;
       if (gst_structure_has_name(structure, "clip-result")) each_by_itself_ = true;
       const GString_ source(gst_object_get_path_string(GST_MESSAGE_SRC(message)));
@@ -349,6 +358,14 @@ int Run::run() {
              bus.get(), static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT))))
     take(message.get());
   if (!ended_ && signal_ == 0) draw_dot("error");
+  if (!ended_ || !problems_.empty()) {
+    // What was on its way to a store may become whole while the sinks stop. In NULL the bus would
+    // forget that.
+    gst_element_set_state(pipeline_.get(), GST_STATE_READY);
+    while (const auto message =
+               MessageRef::adopt(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ELEMENT)))
+      if (gst_message_has_name(message.get(), "published")) take(message.get());
+  }
   gst_element_set_state(pipeline_.get(), GST_STATE_NULL);
   g_signal_handlers_disconnect_by_data(pipeline_.get(), this);
   const int status = finish();
@@ -357,18 +374,20 @@ int Run::run() {
   return status;
 }
 
-// Objects in a bucket stay: they are whole, and a run again replaces them.
 void Run::remove_published() {
-  for (const std::string& uri : reporter_.published()) {
-    const GString_ path(g_filename_from_uri(uri.c_str(), nullptr, nullptr));
-    if (path) g_unlink(path.get());
-  }
+  if (remove_outputs(published_, signal_ != 0 ? removal_time_interrupted : removal_time)) return;
+  Problem problem;
+  problem.domain = "resource";
+  problem.code = "delete";
+  problem.message = "Not every output of this run could be removed again.";
+  reporter_.warning(problem);
 }
 
 int Run::finish() {
-  const int status = verdict();
-  if (status != 0 && options_.remove_published && !each_by_itself_) remove_published();
-  return status;
+  // The verdict comes last: whoever reads it may look at the outputs at once.
+  const bool succeeded = problems_.empty() && ended_;
+  if (!succeeded && options_.remove_published && !each_by_itself_) remove_published();
+  return verdict();
 }
 
 int Run::verdict() {

@@ -19,7 +19,7 @@ struct RunOptions {
   std::string input_name;
   // Folder for the graph as Graphviz text; empty for none.
   std::string dot_directory;
-  // Files that were published one by one are removed again when the run fails.
+  // Files and objects that were published one by one are removed again when the run fails.
   bool remove_published = false;
   // How long nothing may move, in seconds, before the run is given up; 0: for ever.
   unsigned stall_seconds = 0;
