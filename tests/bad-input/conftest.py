@@ -94,3 +94,18 @@ def as_nobody(words, *readable):
 @pytest.fixture
 def place(tmp_path):
     return Place(tmp_path)
+
+
+@pytest.fixture
+def mounted(place):
+    """Mounts on the outputs' directory; taken off again after the test."""
+    def mount(*options):
+        done = subprocess.run(["mount", *options, place.outputs], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+        mounts.append(place.outputs)
+
+    mounts = []
+    yield mount
+    for path in reversed(mounts):
+        subprocess.run(["umount", path], check=True)

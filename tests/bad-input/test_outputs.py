@@ -4,8 +4,6 @@
 import os
 import subprocess
 
-import pytest
-
 from conftest import as_nobody
 from runner import PROGRAM, environment
 
@@ -33,21 +31,6 @@ def test_a_bad_input_does_not_touch_the_old_output(place):
     old.write_bytes(b"old")
     place.fails(4, f"input={place.inputs}/absent.mp4", f"output={old}")
     assert old.read_bytes() == b"old"
-
-
-@pytest.fixture
-def mounted(place):
-    """Mounts on the outputs' directory; taken off again after the test."""
-    def mount(*options):
-        done = subprocess.run(["mount", *options, place.outputs], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-        mounts.append(place.outputs)
-
-    mounts = []
-    yield mount
-    for path in reversed(mounts):
-        subprocess.run(["umount", path], check=True)
 
 
 def test_a_full_disk(place, good, mounted):

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every command with bad inputs and bad places: one clear error, the right exit code, nothing left; and names of all kinds work.
+
+The command `run proxy` has tests of its own in test_inputs.py and test_outputs.py; here are the others, each with the same faults.
+"""
+
+import json
+import os
+import random
+import time
+
+import pytest
+
+from runner import ROOT, call, environment, listing
+
+FAST = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
+RANGE = ["--start=0.2", "--stop=1.2"]
+
+
+def words_of(command, source, output):
+    """The call, and the environment that it needs."""
+    name, *more = command.split()
+    definitions = {"stills": ["select=even", "count=20"], "frames": ["count=2"], "hls": [], "hlsadaptive": [], "stream": [],
+                   "master": [], "web": [], "normalize": [], "remux": [], "tempclip": ["start=200ms", "stop=1200ms"]}
+    if name in definitions:
+        return ["run", name, b"input=" + source, b"output=" + output, *definitions[name]], {}
+    if name == "job":
+        return ["job"], {"JOB_ID": "j", "INPUT_URL": source, "OUTPUT_URL": output, "PRESET": more[0]}
+    return {"ingest": lambda: ["ingest", source, output, *FAST],
+            "cuts": lambda: ["cuts", source, b"output=" + output],
+            "clip": lambda: ["clip", source, output, *RANGE],
+            "export": lambda: ["export", source, output, "--range=0.2-1.2", "--range=1.2-1.6"],
+            "probe": lambda: ["probe", source],
+            "convert": lambda: ["convert", source, "--to=csv", b"--output=" + output],
+            "edit": lambda: ["cuts", "edit", source, "--add=20f", b"--output=" + output]}[name](), {}
+
+
+# Each command with the name of its output.
+VIDEO = {"ingest": "film", "stills": "{index}.jpg", "frames": "out.npy", "hls": "stream", "hlsadaptive": "stream",
+         "stream": "out.mp4", "cuts": "cuts.json", "clip": "clip.mp4", "export": "{index}.mp4", "probe": "none",
+         "master": "out.mp4", "web": "out.mp4", "normalize": "out.mp4", "remux": "out.mp4", "tempclip": "clip.mp4",
+         "job ingest": "film", "job hls": "stream", "job master": "out.mp4"}
+LISTS = {"convert": "list.csv", "edit": "list.json"}
+CUT_LIST = {"format": "clips-cutlist/1",
+            "source": {"uri": "", "width": 320, "height": 180, "frame-rate": "25/1", "variable": False, "frames": 50,
+                       "duration": 2_000_000_000},
+            "detector": {"method": "adaptive", "threshold": 0.45, "min-duration": 0, "version": "1.22.0"},
+            "cuts": [], "clips": [{"index": 0, "start-frame": 0, "end-frame": 50, "start": 0, "end": 2_000_000_000}]}
+
+
+def spoil(path, fault, whole):
+    if fault == "missing":
+        return
+    if fault == "directory":
+        path.mkdir()
+    else:
+        path.write_bytes({"empty": b"", "truncated": whole[:len(whole) * 6 // 10], "noise": random.Random(7).randbytes(50_000),
+                          "text": b"Dear diary, this is no video.\n" * 100}[fault])
+
+
+def run(place, command, source, output):
+    words, variables = words_of(command, os.fsencode(source), os.fsencode(output))
+    begun = time.monotonic()
+    result = call(*words, env=environment(TMPDIR=str(place.temporary), **variables), timeout=60)
+    assert time.monotonic() - begun < 20
+    return result
+
+
+def fails(place, command, source, output, status):
+    """A call that must fail so, say it once and leave nothing; returns what it said."""
+    before = listing(place.path)
+    result = run(place, command, source, output)
+    assert result.status == status, result
+    assert listing(place.path) == before
+    if command.startswith("job"):
+        (told,) = result.events
+        assert told["status"] == "failed" and told["exit_code"] == status and result.lines == []
+        return told["error"]["message"]
+    assert result.stdout == b"" and len(result.lines) == 1, result
+    assert result.lines[0].startswith("gst-clips: ")
+    return result.lines[0]
+
+
+@pytest.mark.parametrize("fault", ["missing", "empty", "truncated", "noise", "text", "directory"])
+@pytest.mark.parametrize("command", VIDEO)
+def test_what_is_no_whole_video(place, good, command, fault):
+    source = place.inputs / "film.mp4"
+    spoil(source, fault, good["front.mp4"].read_bytes())
+    assert "film.mp4" in fails(place, command, source, place.outputs / VIDEO[command], 4)
+
+
+@pytest.mark.parametrize("fault", ["missing", "empty", "truncated", "noise", "text", "directory"])
+@pytest.mark.parametrize("command", LISTS)
+def test_what_is_no_cut_list(place, command, fault):
+    source = place.inputs / "list.json"
+    spoil(source, fault, json.dumps(CUT_LIST).encode())
+    assert "list.json" in fails(place, command, source, place.outputs / LISTS[command], 4)
+
+
+@pytest.mark.parametrize("command", ["stills", "frames"])
+def test_outputs_of_a_run_that_fails_midway_are_taken_back(place, good, command):
+    whole = good["front.mp4"].read_bytes()
+    source = place.inputs / "film.mp4"
+    # The second half of the pictures is noise, which shows only when it is decoded.
+    middle = (whole.index(b"mdat") + len(whole)) // 2
+    source.write_bytes(whole[:middle] + random.Random(3).randbytes(len(whole) - middle))
+    fails(place, command, source, place.outputs / VIDEO[command], 4)
+
+
+def source_of(place, good, command):
+    if command in LISTS:
+        path = place.inputs / "list.json"
+        path.write_text(json.dumps(CUT_LIST))
+        return path
+    return good["front.mp4"]
+
+
+WRITERS = {name: output for name, output in {**VIDEO, **LISTS}.items() if name != "probe"}
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_file_where_a_folder_should_be(place, good, command):
+    (place.outputs / "file").touch()
+    said = fails(place, command, source_of(place, good, command), place.outputs / "file" / WRITERS[command], 5)
+    assert str(place.outputs / "file") in said
+
+
+# ingest makes the folders that its outputs need.
+@pytest.mark.parametrize("command", [name for name in WRITERS if "ingest" not in name])
+def test_a_missing_folder(place, good, command):
+    said = fails(place, command, source_of(place, good, command), place.outputs / "absent" / "deep" / WRITERS[command], 5)
+    assert str(place.outputs / "absent") in said
+
+
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_read_only_disk(place, good, mounted, command):
+    source = source_of(place, good, command)
+    mounted("-t", "tmpfs", "-o", "ro", "none")
+    assert "read-only" in fails(place, command, source, place.outputs / WRITERS[command], 5).lower()
+
+
+@pytest.mark.parametrize("command", [name for name in VIDEO if name not in ("probe", "cuts")])
+def test_a_disk_that_fills_up(place, good, mounted, command):
+    mounted("-t", "tmpfs", "-o", "size=12k", "none")
+    assert "space" in fails(place, command, good["front.mp4"], place.outputs / VIDEO[command], 5)
+    assert os.listdir(place.outputs) == []
+
+
+# All at once: a newline, both quotes, what gst-launch, printf, a shell and a URL take for theirs, and what is no UTF-8.
+HOSTILE = b"-a b\n'\"!%n%s#1?{x}$(id);\\\xe8\xa7\x86 caf\xe9"
+# Outputs whose names are templates have no other braces; the result of a job is one line.
+TEMPLATES = ["ingest", "stills", "hls", "hlsadaptive", "export"]
+
+
+@pytest.mark.parametrize("command", {**VIDEO, **LISTS})
+def test_hostile_names(place, good, command):
+    name = HOSTILE
+    if any(word in command.split() for word in TEMPLATES):
+        name = name.replace(b"{x}", b"")
+    if command.startswith("job"):
+        name = name.replace(b"\n", b"")
+    inputs, outputs = (os.path.join(os.fsencode(d), name) for d in (place.inputs, place.outputs))
+    os.mkdir(inputs)
+    os.mkdir(outputs)
+    source = os.path.join(inputs, name + b".mp4")
+    with open(source, "wb") as file:
+        file.write(source_of(place, good, command).read_bytes())
+    output = {**VIDEO, **LISTS}[command].encode()
+    result = run(place, command, source, os.path.join(outputs, output))
+    assert result.status == 0, result
+    assert result.lines == []
+    assert (os.listdir(outputs) != []) == (command != "probe")
+    assert sorted(os.listdir(place.path)) == ["in", "out", "tmp"] and os.listdir(place.temporary) == []
+
+
+@pytest.mark.parametrize("name", ["{x}", "{index}"])
+def test_a_place_of_an_ingest_with_braces_is_refused_before_any_work(place, good, name):
+    (place.outputs / name).mkdir()
+    assert "{ or }" in fails(place, "ingest", good["front.mp4"], place.outputs / name / "film", 2)
+
+
+def test_every_definition_that_is_shipped_is_here():
+    shipped = {path.stem for path in (ROOT / "pipelines").glob("*.pipeline")}
+    # proxy has tests of its own, export is behind the command of its name, and ingest behind its.
+    assert shipped - {"proxy"} <= {name.split()[0] for name in VIDEO}
