@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "ingest.hpp"
 
-#include <glib/gstdio.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -19,6 +22,7 @@
 #include "pipeline_run.hpp"
 #include "process.hpp"
 #include "publish_text.hpp"
+#include "remove_outputs.hpp"
 #include "reporter.hpp"
 #include "text.hpp"
 
@@ -35,6 +39,9 @@ constexpr const char* kFormat = "clips-ingest/1";
 constexpr const char* kStaging = ".clips-ingest-";
 // Of more clips than this the page shows one picture each: it has to stay a page.
 constexpr std::size_t kManyClips = 150;
+// How long outputs may take to be removed: after an interrupt two seconds are promised for all.
+constexpr std::chrono::milliseconds kRemovalTime{30'000};
+constexpr std::chrono::milliseconds kRemovalTimeInterrupted{1200};
 
 struct Output {
   std::string path;  // relative to the folder or prefix
@@ -137,6 +144,10 @@ class Place {
  public:
   static tl::expected<Place, Problem> open(const std::string& output) {
     Place place;
+    // The stills' names are a template, in which braces mean something.
+    if (output.find_first_of("{}") != std::string::npos)
+      return tl::make_unexpected(usage_problem("\"" + one_line(redact(output)) +
+                                               "\": the place of an ingest has no { or } in it."));
     if (output.find("://") == std::string::npos || output.starts_with("file://")) {
       auto path = to_path(output);
       if (!path)
@@ -154,11 +165,14 @@ class Place {
   Place(Place&& other) noexcept
       : folder_(std::move(other.folder_)),
         prefix_(std::move(other.prefix_)),
-        staging_(std::exchange(other.staging_, {})) {}
+        staging_(std::exchange(other.staging_, {})),
+        lock_(std::exchange(other.lock_, -1)),
+        made_(std::exchange(other.made_, {})) {}
   Place& operator=(Place&&) = delete;
   ~Place() {
     std::error_code ignored;
     if (!staging_.empty()) fs::remove_all(staging_, ignored);
+    if (lock_ >= 0) close(lock_);
     for (const fs::path& made : made_) fs::remove(made, ignored);
   }
 
@@ -175,25 +189,47 @@ class Place {
     return local() ? (staging_ / path).string() : prefix_ + path;
   }
 
+  bool has(const std::string& path) const {
+    if (!local()) return uri_size(uri(path)).has_value();
+    std::error_code error;
+    return fs::exists(folder_ / path, error);
+  }
+
+  // Removes finished outputs that there are.
+  tl::expected<void, Problem> remove(const std::vector<std::string>& paths) const {
+    std::vector<std::string> uris;
+    for (const std::string& path : paths) uris.push_back(uri(path));
+    if (remove_outputs(uris, kRemovalTime)) return {};
+    return tl::make_unexpected(problem_with(
+        ExitCode::not_published, "resource", "delete",
+        "Could not remove what an older ingest has left: " +
+            (paths.size() == 1 ? uris.front() : std::to_string(uris.size()) + " outputs") +
+            ". Remove it, or take another place for the outputs."));
+  }
+
   // Folders that no output fills are gone again when the run fails.
   tl::expected<void, Problem> begin(const std::vector<std::string>& folders) {
     if (!local()) return {};
     std::error_code error;
-    for (fs::path at = fs::absolute(folder_); !fs::exists(at, error) && at.has_relative_path();
-         at = at.parent_path())
-      made_.push_back(at);
-    fs::create_directories(folder_, error);
+    make_folders(folder_, error);
     if (error) return cannot("make the folder", folder_, error);
-    // What a killed run has left.
+    // What a killed run has left, but not what another one is at work in.
     for (const auto& entry : fs::directory_iterator(folder_, error)) {
+      if (!entry.path().filename().string().starts_with(kStaging)) continue;
+      const int other = lock(entry.path());
+      if (other == -1 && errno == EWOULDBLOCK)
+        return tl::make_unexpected(
+            problem_with(ExitCode::not_published, "resource", "busy",
+                         "Another ingest is at work in " + folder_.string() + "."));
       std::error_code ignored;
-      if (entry.path().filename().string().starts_with(kStaging))
-        fs::remove_all(entry.path(), ignored);
+      fs::remove_all(entry.path(), ignored);
+      if (other >= 0) close(other);
     }
     std::string name = (folder_ / (std::string(kStaging) + "XXXXXX")).string();
     if (!g_mkdtemp(name.data()))
       return cannot("write in", folder_, std::error_code(errno, std::generic_category()));
     staging_ = name;
+    lock_ = lock(staging_);
     for (const std::string& folder : folders) {
       fs::create_directories(staging_ / folder, error);
       if (error) return cannot("make the folder", staging_ / folder, error);
@@ -205,21 +241,41 @@ class Place {
   tl::expected<void, Problem> commit(const std::vector<Output>& outputs) {
     if (!local()) return {};
     std::error_code error;
-    fs::remove(folder_ / kManifest, error);
     for (const Output& output : outputs) {
       const fs::path to = folder_ / output.path;
-      fs::create_directories(to.parent_path(), error);
+      make_folders(to.parent_path(), error);
       if (!error) fs::rename(staging_ / output.path, to, error);
       if (error) return cannot("write", to, error);
+      moved_.push_back(uri(output.path));
     }
-    made_.clear();
     fs::remove_all(staging_, error);
     staging_.clear();
     return {};
   }
+  // What has its name now, to be removed again if what is left to do fails.
+  const std::vector<std::string>& moved() const { return moved_; }
+  // The outputs stay, and so do their folders.
+  void keep() { made_.clear(); }
 
  private:
   Place() = default;
+  // -1 with errno when it is another's.
+  static int lock(const fs::path& folder) {
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0 || flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+    const int reason = errno;
+    close(descriptor);
+    errno = reason;
+    return -1;
+  }
+  void make_folders(const fs::path& folder, std::error_code& error) {
+    std::vector<fs::path> missing;  // innermost first
+    for (fs::path at = fs::absolute(folder); !fs::exists(at, error) && at.has_relative_path();
+         at = at.parent_path())
+      missing.push_back(at);
+    fs::create_directories(folder, error);
+    if (!error) made_.insert(made_.begin(), missing.begin(), missing.end());
+  }
   static tl::unexpected<Problem> cannot(const char* what, const fs::path& path,
                                         const std::error_code& error) {
     return tl::make_unexpected(problem_with(
@@ -230,7 +286,9 @@ class Place {
   fs::path folder_;
   std::string prefix_;
   fs::path staging_;
+  int lock_ = -1;               // on staging_, as long as this lives
   std::vector<fs::path> made_;  // innermost first
+  std::vector<std::string> moved_;
 };
 
 // What the runs said that the page and the manifest need.
@@ -239,6 +297,7 @@ struct Heard {
   std::vector<Output> published;
   std::vector<std::uint64_t> stills;  // frames, by index
   std::uint64_t decoded_for_stills = 0;
+  std::vector<float> scores;  // of all frames
 };
 
 class Ingest {
@@ -265,6 +324,12 @@ class Ingest {
       return setting.first == key && setting.second == value;
     });
   }
+  // Frames are then counted behind the change of the rate.
+  bool with_frame_rate() const {
+    return std::any_of(settings_.begin(), settings_.end(), [&](const auto& setting) {
+      return setting.first == "frame-rate" && !setting.second.starts_with('0');
+    });
+  }
   bool with_master() const { return !setting_is("master", "false"); }
   std::string proxy() const { return "proxies/" + name_ + ".mp4"; }
   std::string master() const { return "masters/" + name_ + ".mp4"; }
@@ -277,8 +342,13 @@ class Ingest {
   }
 
   Json identity() const;
-  bool is_complete() const;
-  std::optional<Json> old_manifest() const;
+  struct Older {
+    Json manifest;
+    std::vector<Output> outputs;  // the manifest is the last one
+    std::uint64_t frames_decoded = 0;
+  };
+  std::optional<Older> older() const;
+  bool is_complete(const Older& older) const;
 
   int fail(const Problem& problem) {
     reporter_.error(problem);
@@ -287,6 +357,9 @@ class Ingest {
   // 0, or the exit code of an interrupt that came between two runs.
   int interrupted();
   int run_element(const ElementRef& element, const std::string& input);
+  int make(const std::vector<std::string>& old);
+  // What an older ingest has left in this place and this one does not make.
+  std::vector<std::string> stale(const std::vector<std::string>& old) const;
   int encode();
   int read_cuts();
   int make_stills();
@@ -295,6 +368,7 @@ class Ingest {
   int publish_cuts();
   int publish_report();
   int publish_manifest();
+  void tell_outputs();
   std::vector<std::uint64_t> still_frames() const;
   std::string still_source() const;
   bool has_index(const std::string& uri) const;
@@ -309,6 +383,7 @@ class Ingest {
   std::vector<CutListFormat> formats_;
   Heard heard_;
   std::vector<Output> outputs_;
+  std::vector<std::string> stored_;  // URIs of what is in the bucket now
   CutList list_;
   std::vector<ReportPicture> pictures_;
   std::uint64_t frames_decoded_ = 0;
@@ -339,32 +414,40 @@ Json Ingest::identity() const {
   return {{"input", input}, {"parameters", parameters}, {"version", PACKAGE_VERSION}};
 }
 
-std::optional<Json> Ingest::old_manifest() const {
+// What the manifest in this place says; nothing where there is none or none of ours.
+std::optional<Ingest::Older> Ingest::older() const {
   const auto text = place_.local() ? read_file(place_.file(kManifest))
                                    : read_uri(place_.uri(kManifest), std::size_t{64} << 20);
   if (!text) return std::nullopt;
-  Json manifest = Json::parse(*text, nullptr, false);
-  if (!manifest.is_object() || manifest.value("format", "") != kFormat) return std::nullopt;
-  return manifest;
+  Older older;
+  older.manifest = Json::parse(*text, nullptr, false);
+  try {
+    if (older.manifest.at("format") != kFormat) return std::nullopt;
+    for (const Json& output : older.manifest.at("outputs")) {
+      const std::string path = output.at("path");
+      // Nothing outside of this place is ours, whatever a manifest says.
+      if (path.empty() || path.starts_with('/') || path.find("..") != std::string::npos)
+        return std::nullopt;
+      older.outputs.push_back({path, output.at("kind"), output.at("bytes"), output.at("digest")});
+    }
+    older.frames_decoded = older.manifest.at("frames_decoded");
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+  older.outputs.push_back({kManifest, "manifest", text->size(), ""});
+  return older;
 }
 
-bool Ingest::is_complete() const {
-  const auto manifest = old_manifest();
-  if (!manifest || manifest->value("complete", false) != true || !manifest->contains("outputs"))
-    return false;
+bool Ingest::is_complete(const Older& older) const {
+  if (!older.manifest.contains("complete") || older.manifest["complete"] != true) return false;
   const Json wanted = identity();
   for (const char* part : {"input", "parameters", "version"})
-    if (!manifest->contains(part) || Json((*manifest)[part]) != wanted[part]) return false;
-  for (const Json& output : (*manifest)["outputs"]) {
-    const std::string path = output.value("path", "");
-    if (place_.local()) {
-      const auto digest = file_digest(place_.file(path));
-      if (!digest || *digest != output.value("digest", "")) return false;
-    } else if (uri_size(place_.uri(path)) != output.value("bytes", std::uint64_t{0})) {
-      return false;
-    }
-  }
-  return true;
+    if (!older.manifest.contains(part) || older.manifest[part] != wanted[part]) return false;
+  return std::all_of(older.outputs.begin(), older.outputs.end(), [&](const Output& output) {
+    if (output.kind == "manifest") return true;
+    if (place_.local()) return file_digest(place_.file(output.path)) == output.digest;
+    return uri_size(place_.uri(output.path)) == output.bytes;
+  });
 }
 
 int Ingest::interrupted() {
@@ -390,6 +473,8 @@ int Ingest::run_element(const ElementRef& element, const std::string& input) {
   options.on_element = [](GstElement* made) {
     if (g_object_class_find_property(G_OBJECT_GET_CLASS(made), "digest"))
       gst_util_set_object_arg(G_OBJECT(made), "digest", "sha256");
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(made), "post-scores"))
+      g_object_set(made, "post-scores", TRUE, nullptr);
   };
   options.on_message = [this](const GstStructure* said) {
     const std::string_view name = gst_structure_get_name(said);
@@ -397,6 +482,13 @@ int Ingest::run_element(const ElementRef& element, const std::string& input) {
     if (name == "scenecut" && gst_structure_get_uint64(said, "frame", &number) &&
         gst_structure_get_uint64(said, "running-time", &time)) {
       heard_.running[number] = time;
+    } else if (name == "scenecut-scores" && gst_structure_get_uint64(said, "frame", &number)) {
+      const GValue* scores = gst_structure_get_value(said, "scores");
+      heard_.scores.resize(number);
+      for (guint i = 0; i < gst_value_array_get_size(scores); ++i)
+        heard_.scores.push_back(
+            static_cast<float>(g_value_get_double(gst_value_array_get_value(scores, i))));
+      return true;
     } else if (name == "clip-frame" && gst_structure_get_uint64(said, "frame", &number)) {
       heard_.stills.push_back(number);
     } else if (name == "clip-frames-done") {
@@ -405,6 +497,7 @@ int Ingest::run_element(const ElementRef& element, const std::string& input) {
     } else if (name == "published") {
       Output output;
       output.path = gst_structure_get_string(said, "uri");
+      if (!place_.local()) stored_.push_back(output.path);
       gst_structure_get_uint64(said, "bytes", &number);
       output.bytes = number;
       if (const gchar* digest = gst_structure_get_string(said, "digest")) output.digest = digest;
@@ -502,7 +595,7 @@ bool Ingest::has_index(const std::string& uri) const {
 // begin again, the master has them at the same numbers, behind a key frame at each cut.
 std::string Ingest::still_source() const {
   const auto source = to_uri(request_.input);
-  if (source && has_index(*source)) return request_.input;
+  if (source && !with_frame_rate() && has_index(*source)) return request_.input;
   return place_.target(with_master() ? master() : proxy());
 }
 
@@ -576,7 +669,8 @@ int Ingest::make_pictures() {
 
 int Ingest::publish(const std::string& path, const char* kind, const std::string& text) {
   if (const int status = interrupted()) return status;
-  if (const int status = publish_text(text, place_.target(path).c_str())) return status;
+  if (const int status = publish_text(text, place_.target(path).c_str(), &reporter_)) return status;
+  if (!place_.local()) stored_.push_back(place_.target(path));
   const std::string digest = sha256(text);
   outputs_.push_back({path, kind, text.size(), digest});
   return 0;
@@ -609,6 +703,7 @@ int Ingest::publish_report() {
   report.proxy = proxy();
   report.list = list_;
   report.pictures = std::move(pictures_);
+  report.scores = std::move(heard_.scores);
   const auto clips = list_.clips();
   for (const Clip& clip : clips) report.starts.push_back(place_of(clip));
   const std::uint64_t length =
@@ -659,7 +754,8 @@ int Ingest::publish_manifest() {
   manifest["peak_rss_kib"] = peak_rss_kib();
   const std::string text = manifest.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   const std::string target = place_.local() ? place_.file(kManifest) : place_.uri(kManifest);
-  return publish_text(text, target.c_str());
+  outputs_.push_back({kManifest, "manifest", text.size(), ""});
+  return publish_text(text, target.c_str(), &reporter_);
 }
 
 int Ingest::run() {
@@ -673,40 +769,65 @@ int Ingest::run() {
     if (rest.find(',') == std::string_view::npos) break;
     rest.remove_prefix(rest.find(',') + 1);
   }
-  if (is_complete()) {
+  const auto before = older();
+  if (before && is_complete(*before)) {
+    outputs_ = before->outputs;
+    frames_decoded_ = before->frames_decoded;
     reporter_.note("This ingest is complete already; nothing was done.", place_.uri(kManifest));
-    reporter_.done(milliseconds_since(began_), 0, peak_rss_kib());
+    tell_outputs();
     return 0;
   }
   if (const int status = interrupted()) return status;
-  // In a bucket nothing can be taken away: the old manifest is made to say what is true.
   std::vector<std::string> old;
-  if (const auto manifest = old_manifest()) {
-    for (const Json& output : manifest->value("outputs", Json::array()))
-      old.push_back(output.value("path", ""));
-    if (!place_.local()) {
-      const std::string text = Json{{"format", kFormat}, {"complete", false}}.dump() + "\n";
-      if (const int status = publish_text(text, place_.uri(kManifest).c_str())) return status;
-    }
+  if (before)
+    for (const Output& output : before->outputs) old.push_back(output.path);
+  const int status = make(old);
+  if (status == 0) {
+    place_.keep();
+  } else {
+    std::vector<std::string> stored = stored_;
+    stored.insert(stored.end(), place_.moved().begin(), place_.moved().end());
+    remove_outputs(stored, status > 128 ? kRemovalTimeInterrupted : kRemovalTime);
   }
+  return status;
+}
+
+std::vector<std::string> Ingest::stale(const std::vector<std::string>& old) const {
+  std::vector<std::string> paths = old;
+  // Also of one that has failed since, whose manifest is gone.
+  paths.push_back(master());
+  for (const auto& info : cutlist_formats()) paths.push_back(cuts(info));
+  const auto made = static_cast<std::size_t>(
+      std::count_if(outputs_.begin(), outputs_.end(),
+                    [](const Output& output) { return output.kind == "still"; }));
+  for (std::size_t i = made; place_.has(still(i)); ++i) paths.push_back(still(i));
+  std::erase_if(paths, [&](const std::string& path) {
+    return !place_.has(path) ||
+           std::any_of(outputs_.begin(), outputs_.end(),
+                       [&](const Output& output) { return output.path == path; });
+  });
+  return paths;
+}
+
+int Ingest::make(const std::vector<std::string>& old) {
   auto begun = place_.begin({"proxies", "masters", "artifacts/cuts", "artifacts/keyframes"});
   if (!begun) return fail(begun.error());
+  // The manifest says that all is there and whole: it goes before the first of that is replaced.
+  if (place_.has(kManifest)) {
+    if (const auto removed = place_.remove({kManifest}); !removed) return fail(removed.error());
+  }
   for (const auto step : {&Ingest::encode, &Ingest::read_cuts, &Ingest::make_stills,
                           &Ingest::publish_cuts, &Ingest::publish_report})
     if (const int status = (this->*step)()) return status;
   if (const int status = interrupted()) return status;
   if (auto moved = place_.commit(outputs_); !moved) return fail(moved.error());
-  if (place_.local()) {
-    // What the ingest before this one made and this one does not.
-    for (const std::string& path : old) {
-      const auto same = [&](const Output& output) { return output.path == path; };
-      if (!path.empty() && path.find("..") == std::string::npos &&
-          std::none_of(outputs_.begin(), outputs_.end(), same))
-        g_unlink(place_.file(path).c_str());
-    }
-  }
+  if (const auto removed = place_.remove(stale(old)); !removed) return fail(removed.error());
   if (const int status = publish_manifest()) return status;
-  outputs_.push_back({kManifest, "manifest", 0, ""});
+  tell_outputs();
+  return 0;
+}
+
+void Ingest::tell_outputs() {
   for (const Output& output : outputs_) {
     const StructurePtr said(gst_structure_new(
         "published", "uri", G_TYPE_STRING, place_.uri(output.path).c_str(), "bytes", G_TYPE_UINT64,
@@ -714,7 +835,6 @@ int Ingest::run() {
     reporter_.element_message(said.get(), "");
   }
   reporter_.done(milliseconds_since(began_), frames_decoded_, peak_rss_kib());
-  return 0;
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct IngestRequest {
 
 // Runs the whole ingest and reports; `words` are KEY=VALUE settings of the definition ingest.
 // Returns what the process returns. A folder gets its files only when all of them are whole; what
-// is left of a failed run in a bucket is whole objects without a manifest that says "complete".
+// a failed run has stored in a bucket is removed again.
 int ingest(const Command& command, const IngestRequest& request, const std::vector<char*>& words,
            const RunFlags& flags);
 

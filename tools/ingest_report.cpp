@@ -47,6 +47,12 @@ std::string clock_of(std::uint64_t nanoseconds) {
   return clock_time(nanoseconds) + "." + rest;
 }
 
+// The scores are drawn in so many columns, whatever the length of the video.
+constexpr std::size_t kColumns = 1000;
+// Of the timeline: where 0 is, and how far up from there 1.
+constexpr int kBase = 120;
+constexpr int kHeight = 110;
+
 constexpr const char* kStyle = R"css(
 :root { color-scheme: light; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea; --paper: #fff; --wash: #f5f7f9;
   --cut: #1d5fc4; --dissolve: #a3530b; --fade: #6b3fa0; }
@@ -60,15 +66,20 @@ h2 { font-size: 17px; margin: 32px 0 10px; }
 video { display: block; width: 100%; max-height: 56vh; background: #10151c; }
 .panel { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 svg { display: block; width: 100%; height: 130px; overflow: visible; }
-svg .grid { stroke: var(--line); }
+svg .grid { stroke: var(--line); vector-effect: non-scaling-stroke; }
+svg .limit { stroke: var(--soft); stroke-dasharray: 5 4; vector-effect: non-scaling-stroke; }
+svg .scores { fill: #b9c4d2; stroke: #8c9aad; vector-effect: non-scaling-stroke; }
+.plot { display: grid; grid-template-columns: auto 1fr; gap: 0 8px; }
+.levels { position: relative; width: 2.2em; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.levels span { position: absolute; right: 0; transform: translateY(-50%); }
 .mark { cursor: pointer; }
 .mark line { stroke-width: 2; vector-effect: non-scaling-stroke; }
 .mark rect.hit { fill: transparent; }
 .mark:hover line, .mark:focus-visible line { stroke-width: 4; }
-.cut { --kind: var(--cut); } .dissolve { --kind: var(--dissolve); } .fade { --kind: var(--fade); } .begin { --kind: var(--soft); }
+.cut { --kind: var(--cut); } .dissolve { --kind: var(--dissolve); } .fade { --kind: var(--fade); } .begin { --kind: var(--soft); } .all { --kind: #8c9aad; }
 .mark line { stroke: var(--kind); }
 #head { stroke: #c8102e; stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-.axis { display: flex; justify-content: space-between; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
+.axis { grid-column: 2; display: flex; justify-content: space-between; color: var(--soft); font-size: 12px; font-variant-numeric: tabular-nums; }
 .legend { display: flex; gap: 18px; margin: 8px 0 0; color: var(--soft); font-size: 13px; }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 6px; background: var(--kind); }
 .clips { list-style: none; margin: 0; padding: 0; display: grid; grid-template-columns: repeat(auto-fill, minmax(340px, 1fr)); gap: 14px; }
@@ -159,35 +170,43 @@ class Page {
 
   void timeline() {
     text_ +=
-        "<h2>Cuts by score</h2>\n<div class=\"panel\">\n<svg viewBox=\"0 0 1000 130\" "
-        "preserveAspectRatio=\"none\" role=\"group\" aria-label=\"Timeline of the cuts; each mark "
-        "is as high as its score\">\n";
+        "<h2>Scores and cuts</h2>\n<div class=\"panel\">\n<div class=\"plot\"><div "
+        "class=\"levels\" "
+        "aria-hidden=\"true\"><span style=\"top:10px\">1</span><span style=\"top:65px\">0.5</span>"
+        "<span style=\"top:120px\">0</span></div>\n<svg viewBox=\"0 0 1000 130\" "
+        "preserveAspectRatio=\"none\" role=\"group\" aria-label=\"Timeline of the scores of all "
+        "frames and of the cuts; each mark is as high as its score\">\n";
     for (const int tenth : {0, 5, 10}) {
-      const std::string y = std::to_string(120 - 11 * tenth);
+      const std::string y = std::to_string(kBase - kHeight * tenth / 10);
       text_ += "<line class=\"grid\" x1=\"0\" x2=\"1000\" y1=\"" + y + "\" y2=\"" + y + "\"/>\n";
     }
     const std::uint64_t end = report_.starts.back();
+    scores();
+    if (const double limit = report_.list.detector.threshold; is_probability() && limit <= 1) {
+      const std::string y = std::to_string(kBase - static_cast<int>(limit * kHeight));
+      text_ += "<line class=\"limit\" x1=\"0\" x2=\"1000\" y1=\"" + y + "\" y2=\"" + y + "\"/>\n";
+    }
     for (const Clip& clip : clips_) {
       const Cut* cut = cut_of(clip);
       if (!cut) continue;
       const std::string kind(cut_kind_name(cut->kind));
       const std::uint64_t at = report_.starts[clip.index];
-      const auto height = static_cast<int>(std::clamp(cut->score, 0.0, 1.0) * 110);
+      const auto height = static_cast<int>(std::clamp(cut->score, 0.0, 1.0) * kHeight);
       const std::string at_x = thousandths(at, end);
-      const std::string y = std::to_string(120 - height);
+      const std::string y = std::to_string(kBase - height);
       text_ += "<g class=\"mark " + kind + "\" tabindex=\"0\" role=\"button\" data-go data-at=\"" +
                place(clip.index) + "\" aria-label=\"" + kind + " at " + clock_of(at) + ", score " +
                score_text(cut->score) + "\"><title>" + kind + " at " + clock_of(at) + ", frame " +
                std::to_string(cut->frame) + ", score " + score_text(cut->score) +
                "</title><rect class=\"hit\" x=\"" + shifted(at_x, -4) +
                "\" y=\"0\" width=\"8\" height=\"130\"/><line x1=\"" + at_x + "\" x2=\"" + at_x +
-               "\" y1=\"120\" y2=\"" + y + "\"/></g>\n";
+               "\" y1=\"" + std::to_string(kBase) + "\" y2=\"" + y + "\"/></g>\n";
     }
     text_ +=
         "<line id=\"head\" x1=\"0\" x2=\"0\" y1=\"4\" y2=\"126\"/>\n</svg>\n<div class=\"axis\">";
     for (int i = 0; i <= 4; ++i)
       text_ += "<span>" + clock_time(end / 4 * static_cast<std::uint64_t>(i)) + "</span>";
-    text_ += "</div>\n<div class=\"legend\">";
+    text_ += "</div>\n</div>\n<div class=\"legend\">";
     for (const CutKind kind : {CutKind::cut, CutKind::dissolve, CutKind::fade}) {
       const std::string name(cut_kind_name(kind));
       const auto count = std::count_if(report_.list.cuts.begin(), report_.list.cuts.end(),
@@ -195,7 +214,44 @@ class Page {
       text_ += "<span class=\"" + name + "\"><i></i>" + std::to_string(count) + " " + name +
                (count == 1 ? "" : "s") + "</span>";
     }
+    if (!report_.scores.empty()) text_ += "<span class=\"all\"><i></i>score of every frame</span>";
+    if (is_probability())
+      text_ +=
+          "<span>dashed: the threshold, " + score_text(report_.list.detector.threshold) + "</span>";
     text_ += "</div>\n</div>\n";
+  }
+
+  // With the other methods the threshold is no score.
+  bool is_probability() const { return report_.list.detector.method == "adaptive"; }
+
+  // The highest score of each column. Frames lie evenly between the beginnings of their clips.
+  void scores() {
+    const auto end = static_cast<double>(report_.starts.back());
+    if (report_.scores.empty() || end <= 0) return;
+    std::vector<float> columns(kColumns);
+    for (const Clip& clip : clips_) {
+      const auto from = static_cast<double>(report_.starts[clip.index]);
+      const double step = (static_cast<double>(report_.starts[clip.index + 1]) - from) /
+                          static_cast<double>(clip.end_frame - clip.start_frame);
+      for (std::uint64_t frame = clip.start_frame;
+           frame < std::min<std::uint64_t>(clip.end_frame, report_.scores.size()); ++frame) {
+        const double at = from + step * static_cast<double>(frame - clip.start_frame);
+        // A frame of a short video covers several columns.
+        const auto first = static_cast<std::size_t>(at / end * kColumns);
+        const auto last = static_cast<std::size_t>((at + step) / end * kColumns);
+        for (std::size_t i = first; i < std::min(std::max(last, first + 1), kColumns); ++i)
+          columns[i] = std::max(columns[i], report_.scores[frame]);
+      }
+    }
+    text_ += "<path class=\"scores\" d=\"M0 " + std::to_string(kBase);
+    int height = 0;
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      const auto now = static_cast<int>(std::clamp(columns[i], 0.0F, 1.0F) * kHeight + 0.5F);
+      if (now == height) continue;
+      text_ += "H" + std::to_string(i) + "V" + std::to_string(kBase - now);
+      height = now;
+    }
+    text_ += "H" + std::to_string(kColumns) + "V" + std::to_string(kBase) + "Z\"/>\n";
   }
 
   static std::string thousandths(std::uint64_t part, std::uint64_t whole) {

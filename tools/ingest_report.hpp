@@ -23,10 +23,11 @@ struct Report {
   // Where each clip begins in the proxy, and where the last one ends, in ns.
   std::vector<std::uint64_t> starts;
   std::vector<ReportPicture> pictures;  // by frame
+  std::vector<float> scores;            // 0 to 1, one a frame; may be empty
 };
 
-// One HTML page with everything in it but the proxy: a player, the cuts over time by score, and a
-// strip of pictures for each clip. Nothing is loaded from elsewhere.
+// One HTML page with everything in it but the proxy: a player, the scores over time with the
+// cuts marked, and a strip of pictures for each clip. Nothing is loaded from elsewhere.
 std::string make_report(const Report& report);
 
 }  // namespace clips::tool

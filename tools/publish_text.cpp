@@ -11,8 +11,9 @@
 
 namespace clips::tool {
 
-int publish_text(const std::string& text, const char* path_or_uri) {
-  Reporter reporter(ProgressMode::none);
+int publish_text(const std::string& text, const char* path_or_uri, Reporter* larger) {
+  Reporter own(ProgressMode::none);
+  Reporter& reporter = larger ? *larger : own;
   GstElement* source = gst_element_factory_make("appsrc", nullptr);
   GstElement* sink = gst_element_factory_make("urisinkbin", nullptr);
   const auto pipeline = ElementRef::sink(gst_pipeline_new("pipeline"));
@@ -34,7 +35,10 @@ int publish_text(const std::string& text, const char* path_or_uri) {
   // Taken when the pipeline starts; appsrc queues until then.
   g_signal_emit_by_name(source, "push-buffer", buffer.get(), &flow);
   g_signal_emit_by_name(source, "end-of-stream", &flow);
-  return run_pipeline(pipeline.get(), reporter, RunOptions{});
+  RunOptions options;
+  options.more_follows = larger != nullptr;
+  options.on_message = [larger](const GstStructure*) { return larger != nullptr; };
+  return run_pipeline(pipeline.get(), reporter, options);
 }
 
 }  // namespace clips::tool

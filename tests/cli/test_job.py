@@ -108,6 +108,33 @@ def test_streams_are_a_folder_with_every_file_in_the_result(film, tmp_path, pres
         assert sorted(os.listdir(folder)) == names
 
 
+def test_an_ingest_is_a_folder_with_its_manifest_in_the_result(film, tmp_path):
+    folder = tmp_path / "film"
+    words = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
+    variables = {"JOB_ID": "x", "INPUT_URL": film, "OUTPUT_URL": str(folder), "PRESET": "ingest"}
+    result, told = job(*words, **variables)
+    assert result.status == 0 and told["status"] == "success", result
+    there = {path.as_uri(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    made = {o["uri"]: o["bytes"] for o in told["outputs"]}
+    assert made.keys() == there.keys() and told["outputs"][-1]["uri"].endswith("/ingest.json")
+    assert {o["kind"] for o in told["outputs"]} == {"proxy", "master", "cuts", "still", "report", "manifest"}
+    assert made == there and told["bytes"] == sum(there.values())
+    assert told["media"] is None and told["frames"] == 360 and told["peak_rss_kib"] > 0
+    # The job can be run again: what is there is the result again.
+    before = {path: os.stat(path).st_mtime_ns for path in folder.rglob("*")}
+    again, told_again = job(*words, **variables)
+    assert again.status == 0 and told_again["outputs"] == told["outputs"]
+    assert {path: os.stat(path).st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_a_failed_ingest_is_a_failed_job_without_outputs(film, tmp_path):
+    (tmp_path / "cut.mp4").write_bytes(open(film, "rb").read()[:-9999])
+    before = listing(tmp_path)
+    result, told = job(JOB_ID="x", INPUT_URL=f"{tmp_path}/cut.mp4", OUTPUT_URL=f"{tmp_path}/film", PRESET="ingest")
+    assert result.status == 4 and told["status"] == "failed" and told["outputs"] == [] and told["bytes"] == 0
+    assert "cut.mp4" in told["error"]["message"] and listing(tmp_path) == before
+
+
 GOOD = {"JOB_ID": "j", "INPUT_URL": "/dev/null/film.mp4", "OUTPUT_URL": "out.mp4"}
 
 

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from cliptest.make import x264
 from test_stills import number
 
 sys.path.insert(0, os.path.join(os.environ["CLIPS_SOURCE_ROOT"], "tests/cli"))
-from runner import PROGRAM, call, environment  # noqa: E402
+from runner import PROGRAM, call, environment, start  # noqa: E402
 
 FAST = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
 # Two scenes that nobody takes for one; the code stays readable on both.
@@ -66,6 +67,19 @@ def test_the_source_is_decoded_once(done):
     assert manifest["frames_decoded_for_stills"] < 100
 
 
+def test_one_decoder_serves_proxy_master_and_cuts(tmp_path):
+    outputs = [f"{name}-output={tmp_path}/{name}" for name in ("proxy", "master", "cuts")]
+    log = tmp_path / "log"
+    done = call("run", "ingest", f"input={media(FILM).path}", *outputs, *FAST, timeout=60,
+                env=environment(GST_DEBUG="GST_ELEMENT_FACTORY:4", GST_DEBUG_NO_COLOR="1", GST_DEBUG_FILE=str(log)))
+    assert done.status == 0, done
+    made = re.findall(r'creating element "(\w+)"', log.read_text())
+    # One for the pictures and one for the sound; one encoder of each output.
+    assert sum(bool(re.match("avdec_h264|openh264dec|vah264dec|v4l2", name)) for name in made) == 1
+    assert sum(bool(re.match("avdec_aac|fdkaacdec|faad", name)) for name in made) == 1
+    assert made.count("x264enc") == 2 and made.count("avenc_aac") == 2
+
+
 def test_every_cut_is_a_key_frame_of_the_master(done):
     folder, _ = done
     cuts = json.loads((folder / "artifacts/cuts/film.json").read_text())["cuts"]
@@ -83,6 +97,47 @@ def test_proxy_and_cut_list_equal_those_of_separate_runs(done, tmp_path):
     for track in ("v:0", "a:0"):
         assert packets(tmp_path / "proxy.mp4", track) == packets(folder / "proxies/film.mp4", track)
     assert (tmp_path / "cuts.json").read_bytes() == (folder / "artifacts/cuts/film.json").read_bytes()
+
+
+def test_master_and_stills_equal_those_of_separate_runs(done, tmp_path):
+    folder, _ = done
+    source = media(FILM).path
+    manifest = json.loads((folder / "ingest.json").read_text())
+    stills = [o for o in manifest["outputs"] if o["kind"] == "still"]
+    frames = ",".join(str(o["frame"]) for o in stills)
+    assert call("run", "stills", f"input={source}", f"output={tmp_path}/{{index}}.jpg", "select=frames", f"frames={frames}",
+                timeout=60).status == 0
+    for index, still in enumerate(stills):
+        assert (tmp_path / f"{index}.jpg").read_bytes() == (folder / still["path"]).read_bytes()
+    # With a cut the master has a key frame more than one by itself; without one it has the same packets.
+    ingest(source, tmp_path / "plain", "--name=film", "--no-stills", "threshold=1")
+    assert json.loads((tmp_path / "plain/ingest.json").read_text())["cuts"] == 0
+    assert call("run", "master", f"input={source}", f"output={tmp_path}/master.mp4", "preset=ultrafast", timeout=60).status == 0
+    for track in ("v:0", "a:0"):
+        assert packets(tmp_path / "master.mp4", track) == packets(tmp_path / "plain/masters/film.mp4", track)
+
+
+@pytest.mark.parametrize("rate, count, cut", [("10", 40, (28, 29)), ("50", 200, (142,))])
+def test_another_frame_rate_holds_for_all_outputs(rate, count, cut, tmp_path):
+    source = media(FILM).path
+    folder = tmp_path / "film"
+    ingest(source, folder, "--name=film", f"frame-rate={rate}")
+    manifest = json.loads((folder / "ingest.json").read_text())
+    assert (manifest["frames"], manifest["frames_decoded"]) == (count, 100)
+    listed = json.loads((folder / "artifacts/cuts/film.json").read_text())
+    assert listed["source"]["frame-rate"] == f"{rate}/1" and [c["frame"] in cut for c in listed["cuts"]] == [True]
+    shown = {name: list(Video(str(folder / name / "film.mp4"), 640, 360).number) for name in ("proxies", "masters")}
+    assert shown["proxies"] == shown["masters"] and len(shown["masters"]) == count
+    assert call("run", "proxy", f"input={source}", f"output={tmp_path}/proxy.mp4", "preset=ultrafast", f"frame-rate={rate}",
+                timeout=60).status == 0
+    # proxy changes the rate of a stream that states no end, and may give one frame more or less there.
+    alone = list(Video(str(tmp_path / "proxy.mp4"), 640, 360).number)
+    common = min(count, len(alone))
+    assert count - 1 <= len(alone) <= count + 1 and alone[:common] == shown["proxies"][:common]
+    keys = [round(p["pts"] * int(rate)) for p in packets(folder / "masters/film.mp4") if p["key"]]
+    assert listed["cuts"][0]["frame"] in keys
+    stills = [o for o in manifest["outputs"] if o["kind"] == "still"]
+    assert [number(folder / o["path"]) for o in stills] == [shown["masters"][o["frame"]] for o in stills]
 
 
 def test_proxy_and_master_show_every_frame(done):
@@ -104,11 +159,26 @@ def test_stills_are_the_quarters_of_every_clip(done):
 
 
 def test_again_with_the_same_parameters_does_nothing_and_says_so(done):
-    folder, _ = done
+    folder, result = done
     before = {p: (folder / p).stat() for p in files(folder)}
     again = ingest(media(FILM).path, folder, "--name=film", "--cuts=json,csv,edl")
     assert "complete already" in again.named("note")[0]["message"]
+    # What it has found is what the first one has made.
+    assert again.named("published") == result.named("published")
     assert {p: (folder / p).stat() for p in files(folder)} == before
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "clips-ingest/1"}',
+                                  '{"format": "clips-ingest/1", "complete": "yes", "outputs": [{"path": 5}]}',
+                                  '{"format": "clips-ingest/1", "complete": true, "outputs": [{"path": "../precious"}]}'])
+def test_what_is_no_manifest_of_ours_is_replaced_and_names_nothing_to_remove(text, tmp_path):
+    (tmp_path / "precious").touch()
+    folder = tmp_path / "film"
+    folder.mkdir()
+    (folder / "ingest.json").write_text(text)
+    ingest(media(FILM).path, folder, "--name=film", "--no-stills", "master=false")
+    assert json.loads((folder / "ingest.json").read_text())["complete"] is True
+    assert sorted(os.listdir(tmp_path)) == ["film", "precious"]
 
 
 @pytest.mark.parametrize("spoil", ["missing", "changed", "parameters"])
@@ -128,6 +198,59 @@ def test_an_ingest_that_is_not_whole_or_another_is_made_anew(spoil, tmp_path):
     manifest = json.loads((folder / "ingest.json").read_text())
     assert files(folder) == sorted([o["path"] for o in manifest["outputs"]] + ["ingest.json"])
     assert ("artifacts/cuts/film.csv" in files(folder)) == (spoil != "parameters")
+
+
+def test_the_manifest_goes_before_anything_is_redone_and_a_failure_leaves_none(tmp_path):
+    folder = tmp_path / "film"
+    source = media(FILM).path
+    ingest(source, folder, "--name=film", "master=false")
+    before = files(folder)
+    running = start("ingest", media("long10").path, str(folder), "--name=film", "master-preset=slower", stderr=subprocess.PIPE)
+    for _ in range(200):
+        if not (folder / "ingest.json").exists():
+            break
+        time.sleep(0.02)
+    # It has begun: nothing says any more that all is there, yet the older files are whole until the end.
+    assert running.poll() is None and not (folder / "ingest.json").exists()
+    assert set(before) - {"ingest.json"} <= set(files(folder))
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert files(folder) == [name for name in before if name != "ingest.json"]
+    # What the first one made is not left behind, although its manifest is gone.
+    ingest(source, folder, "--name=film", "master=false", "--no-stills")
+    manifest = json.loads((folder / "ingest.json").read_text())
+    assert files(folder) == sorted([o["path"] for o in manifest["outputs"]] + ["ingest.json"])
+
+
+def test_a_second_ingest_in_the_folder_is_refused_and_hinders_nothing(tmp_path):
+    folder = tmp_path / "film"
+    running = start("ingest", media("long10").path, str(folder), "--name=film", *FAST, stderr=subprocess.PIPE)
+    for _ in range(200):
+        if list(tmp_path.glob("film/.clips-ingest-*/proxies")):
+            break
+        time.sleep(0.02)
+    second = call("ingest", media(FILM).path, str(folder), "--name=film", *FAST, timeout=60)
+    assert second.status == 5 and "Another ingest is at work" in second.lines[0]
+    assert running.poll() is None
+    running.communicate(timeout=90)
+    assert running.returncode == 0
+    manifest = json.loads((folder / "ingest.json").read_text())
+    assert files(folder) == sorted([o["path"] for o in manifest["outputs"]] + ["ingest.json"])
+
+
+def test_what_a_killed_one_has_left_goes_with_the_next(tmp_path):
+    folder = tmp_path / "film"
+    running = start("ingest", media("long10").path, str(folder), "--name=film", "master-preset=slower", stderr=subprocess.PIPE)
+    for _ in range(200):
+        if list(tmp_path.glob("film/.clips-ingest-*/proxies")):
+            break
+        time.sleep(0.02)
+    running.kill()
+    running.communicate()
+    assert list(folder.glob(".clips-ingest-*")) and not (folder / "ingest.json").exists()
+    ingest(media(FILM).path, folder, "--name=film", "master=false", "--no-stills")
+    assert sorted(os.listdir(folder)) == ["artifacts", "ingest.json", "proxies", "report.html"]
 
 
 @pytest.mark.parametrize("name", ["mkv", "noaudio", "vfr"])
@@ -183,6 +306,11 @@ def test_the_report_works_in_a_browser(done):
     folder, _ = done
     page = (folder / "report.html").read_text()
     assert "http://" not in page and "https://" not in page and 'src="proxies/film.mp4"' in page
+    # The highest score of a column of the timeline, at the cut; the base line is 120, 1 is 110 up.
+    ((path,)) = re.findall(r'class="scores" d="M0 120([^"]+)Z"', page)
+    steps = [(int(x), 120 - int(y)) for x, y in re.findall(r"H(\d+)V(\d+)", path)]
+    at, peak = max(steps, key=lambda step: step[1])
+    assert peak > 50 and at == CUTS[0] * 10 and len(path) < 20_000
     reason = browser.missing()
     if reason:
         pytest.skip(reason)
@@ -190,6 +318,10 @@ def test_the_report_works_in_a_browser(done):
         b.open((folder / "report.html").as_uri())
         assert b.script("return document.querySelectorAll('.clip').length") == 2
         assert b.script("return document.querySelectorAll('.mark').length") == 1
+        curve, plot = (b.script(f"const r = document.querySelector('{s}').getBoundingClientRect(); return [r.left, r.width, r.height]")
+                       for s in ("path.scores", "svg"))
+        assert curve[0] == pytest.approx(plot[0], abs=2) and curve[1] == pytest.approx(plot[1], abs=3) and curve[2] > 50
+        assert b.script("return getComputedStyle(document.querySelector('path.scores')).fill") == "rgb(185, 196, 210)"
         assert b.script("return [...document.images].every(i => i.complete && i.naturalWidth > 0)")
         for index, frame in ((1, CUTS[0]), (0, 0), (1, CUTS[0])):
             b.script(f"document.querySelectorAll('.clip .about button')[{index}].click()")

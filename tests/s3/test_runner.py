@@ -69,6 +69,17 @@ def test_a_job_goes_from_object_to_object(s3, film, tmp_path, preset):
         assert packets(tmp_path / "got.mp4") == packets(film.path)
 
 
+def test_an_ingest_job_goes_from_object_to_prefix(s3, film):
+    variables = {"INPUT_URL": "s3://testbucket/originals/a film?.mp4", "PRESET": "ingest",
+                 "OUTPUT_URL": "s3://testbucket/out/ingest/"}
+    done = call(s3, "job", "proxy-preset=ultrafast", "master-preset=ultrafast", JOB_ID="s3", **variables)
+    assert done.returncode == 0, done
+    told = json.loads(done.stdout)
+    stored = {f"s3://testbucket/{key}": s3.head(key)["ContentLength"] for key in s3.keys("out/ingest/")}
+    assert {o["uri"]: o["bytes"] for o in told["outputs"]} == stored
+    assert told["outputs"][-1]["uri"] == "s3://testbucket/out/ingest/ingest.json" and told["bytes"] == sum(stored.values())
+
+
 @pytest.mark.parametrize("signature", ["s3", "s3v4"])
 def test_presigned_urls_are_read_and_written(s3, film, tmp_path, signature):
     client = boto3.client("s3", endpoint_url=s3.endpoint, region_name=s3.region, aws_access_key_id=s3.access_key,
