@@ -14,7 +14,8 @@ namespace clips {
 
 struct Graph::Stream {
   PadRef pad;
-  gulong probe = 0;
+  gulong probe = 0;  // asks for the branches when data comes
+  gulong block = 0;  // while the branches are built
 };
 
 // An element whose pads appear as it learns its streams, with the branches that wait for them.
@@ -310,7 +311,8 @@ void Graph::take_apart() {
     for (const auto handler : source->handlers)
       g_signal_handler_disconnect(source->element.get(), handler);
     for (const auto& stream : source->streams)
-      if (stream.probe != 0) gst_pad_remove_probe(stream.pad.get(), stream.probe);
+      for (const auto id : {stream.probe, stream.block})
+        if (id != 0) gst_pad_remove_probe(stream.pad.get(), id);
   }
   while (bin_->children) {
     const auto child = ElementRef::retain(GST_ELEMENT_CAST(bin_->children->data));
@@ -833,12 +835,19 @@ void Graph::resolve(Source& source) {
     }
     source.resolved = true;
     source.builder = std::this_thread::get_id();
+    // An event that meets a branch which is linked, but not up, would end its stream.
+    const auto wait = [](GstPad*, GstPadProbeInfo*, gpointer) { return GST_PAD_PROBE_OK; };
+    for (auto& stream : source.streams)
+      stream.block = gst_pad_add_probe(stream.pad.get(), GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, wait,
+                                       nullptr, nullptr);
   }
   build_and_start(source);
   MutexLock lock(lock_);
   source.up = true;
-  for (auto& stream : source.streams)
+  for (auto& stream : source.streams) {
     gst_pad_remove_probe(stream.pad.get(), std::exchange(stream.probe, 0));
+    gst_pad_remove_probe(stream.pad.get(), std::exchange(stream.block, 0));
+  }
   sources_up_.notify_all();
 }
 
@@ -905,7 +914,7 @@ void Graph::wait_with(Source& source, GstPad* pad) {
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST |
                                    GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
       early, &source, nullptr);
-  source.streams.push_back({PadRef::retain(pad), probe});
+  source.streams.push_back({PadRef::retain(pad), probe, 0});
 }
 
 void Graph::on_no_more_pads(GstElement*, gpointer user_data) {
