@@ -355,6 +355,9 @@ void post_error(GstElement* element, const Error& error, const char* action,
   if (!error.request_id.empty()) {
     gst_structure_set(details, "request-id", G_TYPE_STRING, error.request_id.c_str(), nullptr);
   }
+  if (error.kind == ErrorKind::changed) {
+    gst_structure_set(details, "replaced", G_TYPE_BOOLEAN, TRUE, nullptr);
+  }
   const bool writing = g_strcmp0(action, "read") != 0;
   const std::string text = std::string("Could not ") + action + " " +
                            (uri.empty() ? std::string("an S3 object") : display_name(uri)) + ": " +

@@ -40,7 +40,8 @@ Result<std::unique_ptr<Client>> make_client(GstElement* element, GstDebugCategor
                                             Config config);
 
 // Posts the one error message: "Could not <action> <uri>: <reason>.", `detail` as debug text and
-// the details `http-status-code` (uint), `s3-error-code`, `request-id` (strings), each where known.
+// the details `http-status-code` (uint), `s3-error-code`, `request-id` (strings), each where known,
+// and `replaced` (boolean) where it is no longer the object that it was.
 // E.g. post_error(element, error, "write", "s3://bucket/key"). Cancelled posts nothing.
 void post_error(GstElement* element, const Error& error, const char* action,
                 const std::string& uri);

@@ -15,11 +15,16 @@
  * Credentials come from the standard chain of the AWS tools: environment, shared files, container
  * and instance metadata.
  *
+ * Who reads in pull mode and knows what comes next says so with the custom upstream event
+ * `read-range` (fields `offset`, `end`: uint64; `anew`: boolean, what is in the cache is asked for
+ * again): up to 8 MiB then come with one request, and nothing behind them is read ahead.
+ *
  * Nothing is asked of the store before the first byte or the size is wanted downstream, so that
  * state changes never wait for the network.
  *
  * Errors carry the fields `http-status-code` (uint), `s3-error-code` and `request-id` (strings) in
- * their details, each where known. Requests that fail and are tried again give one warning a cause.
+ * their details, each where known, and `replaced` (boolean) where the object is no longer the one
+ * that it was. Requests that fail and are tried again give one warning a cause.
  *
  * ## Example launch lines
  * |[
@@ -59,6 +64,8 @@ enum Property : guint {
   prop_bucket,
   prop_key,
   prop_version_id,
+  prop_etag,
+  prop_object_size,
   prop_cache_size,
   prop_stats,
 };
@@ -70,6 +77,8 @@ constexpr guint64 kMostCacheSize = guint64{1} << 30;
 struct Settings {
   s3::Location location;
   std::string version_id;
+  std::string etag;
+  guint64 object_size = 0;  // 0: not known
   guint64 cache_size = 24 << 20;
   s3::Config connection;
 };
@@ -202,6 +211,12 @@ static void gst_clips_s3_src_set_property(GObject* object, guint id, const GValu
       case prop_version_id:
         settings.version_id = text ? text : "";
         break;
+      case prop_etag:
+        settings.etag = text ? text : "";
+        break;
+      case prop_object_size:
+        settings.object_size = g_value_get_uint64(value);
+        break;
       case prop_cache_size:
         settings.cache_size = g_value_get_uint64(value);
         break;
@@ -222,10 +237,13 @@ static void gst_clips_s3_src_get_property(GObject* object, guint id, GValue* val
     }
     Private& p = priv(object);
     Settings settings;
+    std::shared_ptr<Session> session;
     {
       MutexLock lock(p.mutex);
       settings = p.settings;
+      session = p.session;
     }
+    const auto info = session ? session->reader->info() : std::nullopt;
     const auto give = [value](const std::string& text) {
       g_value_set_string(value, text.empty() ? nullptr : text.c_str());
     };
@@ -241,6 +259,12 @@ static void gst_clips_s3_src_get_property(GObject* object, guint id, GValue* val
         break;
       case prop_version_id:
         give(settings.version_id);
+        break;
+      case prop_etag:
+        give(info ? info->etag : settings.etag);
+        break;
+      case prop_object_size:
+        g_value_set_uint64(value, info ? info->size : settings.object_size);
         break;
       case prop_cache_size:
         g_value_set_uint64(value, settings.cache_size);
@@ -277,8 +301,14 @@ static gboolean gst_clips_s3_src_start(GstBaseSrc* base) {
       return FALSE;
     }
     session->client = std::move(*client);
-    session->reader =
-        std::make_unique<s3::Reader>(*session->client, std::move(*object), settings.cache_size);
+    std::optional<s3::ObjectInfo> known;
+    if (!settings.etag.empty() && settings.object_size > 0) {
+      known.emplace();
+      known->etag = settings.etag;
+      known->size = settings.object_size;
+    }
+    session->reader = std::make_unique<s3::Reader>(*session->client, std::move(*object),
+                                                   settings.cache_size, std::move(known));
     MutexLock lock(p.mutex);
     p.session = std::move(session);
     return TRUE;
@@ -356,6 +386,26 @@ static gboolean gst_clips_s3_src_query(GstBaseSrc* base, GstQuery* query) {
   return GST_BASE_SRC_CLASS(parent_class)->query(base, query);
 }
 
+// "read-range": what is read next, by who reads in pull mode and knows.
+static gboolean gst_clips_s3_src_event(GstBaseSrc* base, GstEvent* event) {
+  if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_UPSTREAM &&
+      gst_event_has_name(event, "read-range")) {
+    return guard(base, gboolean{FALSE}, [&]() -> gboolean {
+      guint64 offset = 0, end = 0;
+      gboolean anew = FALSE;
+      const auto session = session_of(base);
+      if (!session ||
+          !gst_structure_get(gst_event_get_structure(event), "offset", G_TYPE_UINT64, &offset,
+                             "end", G_TYPE_UINT64, &end, "anew", G_TYPE_BOOLEAN, &anew, nullptr)) {
+        return FALSE;
+      }
+      session->reader->expect(offset, end, anew);
+      return TRUE;
+    });
+  }
+  return GST_BASE_SRC_CLASS(parent_class)->event(base, event);
+}
+
 static GstFlowReturn gst_clips_s3_src_create(GstBaseSrc* base, guint64 offset, guint length,
                                              GstBuffer** out) {
   return guard(base, GST_FLOW_ERROR, [&]() -> GstFlowReturn {
@@ -412,6 +462,15 @@ static void gst_clips_s3_src_class_init(GstClipsS3SrcClass* klass) {
   text(prop_key, "key", "Key", "The key of the object, at most 1024 bytes.");
   text(prop_version_id, "version-id", "Version",
        "The version to read in a versioned bucket. Unset: the current one.");
+  text(prop_etag, "etag", "ETag",
+       "The ETag that the object must have, with its quotes. Unset: that of the first reply, which "
+       "can be read here then.");
+  g_object_class_install_property(
+      object_class, prop_object_size,
+      g_param_spec_uint64("object-size", "Object size",
+                          "Bytes of the object, 0 where not known. Set together with etag, nothing "
+                          "is asked of the store before bytes are read.",
+                          0, G_MAXUINT64, 0, kFlags));
   g_object_class_install_property(
       object_class, prop_cache_size,
       g_param_spec_uint64("cache-size", "Cache size",
@@ -439,6 +498,7 @@ static void gst_clips_s3_src_class_init(GstClipsS3SrcClass* klass) {
   base_class->unlock_stop = GST_DEBUG_FUNCPTR(gst_clips_s3_src_unlock_stop);
   base_class->is_seekable = GST_DEBUG_FUNCPTR(gst_clips_s3_src_is_seekable);
   base_class->get_size = GST_DEBUG_FUNCPTR(gst_clips_s3_src_get_size);
+  base_class->event = GST_DEBUG_FUNCPTR(gst_clips_s3_src_event);
   base_class->query = GST_DEBUG_FUNCPTR(gst_clips_s3_src_query);
   base_class->create = GST_DEBUG_FUNCPTR(gst_clips_s3_src_create);
 }

@@ -26,6 +26,8 @@ constexpr std::uint64_t kShareOfLong = 7;
 // tracks hop.
 constexpr std::uint64_t kHop = 256 << 10;
 constexpr std::size_t kMostInFlight = 16;
+// What is announced comes with one request up to this size; more is faster in parallel.
+constexpr std::uint64_t kMostAtOnce = 8 << 20;
 // A large read is served in pieces, so that it never needs more than the cache holds.
 constexpr std::size_t kSlice = 1 << 20;
 
@@ -35,10 +37,12 @@ Error cancelled() {
 
 }  // namespace
 
-Reader::Reader(Client& client, ObjectName object, std::size_t capacity)
+Reader::Reader(Client& client, ObjectName object, std::size_t capacity,
+               std::optional<ObjectInfo> known)
     : client_(client),
       object_(std::move(object)),
-      most_pages_(std::max(capacity, kLeastCapacity) / kPageSize) {}
+      most_pages_(std::max(capacity, kLeastCapacity) / kPageSize),
+      info_(std::move(known)) {}
 
 Reader::~Reader() {
   MutexLock lock(mutex_);
@@ -163,6 +167,37 @@ void Reader::use(std::uint64_t index, Page& page) {
   }
 }
 
+void Reader::drop(std::map<std::uint64_t, Page>::iterator page) {
+  if (page->second.used) used_.erase(page->second.place);
+  spare_.push_back(std::move(page->second.data));
+  pages_.erase(page);
+}
+
+void Reader::expect(std::uint64_t offset, std::uint64_t end, bool anew) {
+  MutexLock lock(mutex_);
+  if (!info_) return;
+  expected_ = {offset, std::min(end, info_->size)};
+  if (expected_.first >= expected_.end) return;
+  const Span pages = {expected_.first / kPage, (expected_.end + kPage - 1) / kPage};
+  if (anew) {
+    for (auto page = pages_.lower_bound(pages.first);
+         page != pages_.end() && page->first < pages.end;) {
+      const auto next = std::next(page);
+      if (!page->second.fetch) drop(page);
+      page = next;
+    }
+  }
+  if ((pages.end - pages.first) * kPage > std::min(kMostAtOnce, most_pages_ * kPage / 2)) return;
+  for (std::uint64_t index = pages.first; index < pages.end; ++index) {
+    if (pages_.contains(index)) continue;
+    std::uint64_t last = index + 1;
+    while (last < pages.end && !pages_.contains(last)) ++last;
+    make_room(last - index, &pages);
+    fetch(index, last - index);
+    index = last;
+  }
+}
+
 bool Reader::make_room(std::uint64_t count, const Span* needed) {
   // What was read stays to a quarter: demuxers step back.
   const std::size_t kept = needed ? 0 : most_pages_ / 4;
@@ -252,9 +287,7 @@ void Reader::finished(const FetchPtr& fetch, const Result<ObjectInfo>& result) {
        ++index) {
     const auto found = pages_.find(index);
     if (found == pages_.end() || found->second.fetch != fetch) continue;
-    if (found->second.used) used_.erase(found->second.place);
-    spare_.push_back(std::move(found->second.data));
-    pages_.erase(found);
+    drop(found);
   }
   std::erase(in_flight_, fetch);
   changed_.notify_all();
@@ -285,22 +318,24 @@ void Reader::fetch_missing(std::uint64_t offset, std::uint64_t length) {
 }
 
 void Reader::read_ahead(Run& run) {
-  const std::uint64_t ahead = ahead_of(run);
+  const bool expected = is_expected(run.end);
+  const std::uint64_t ahead = expected ? most_pages_ * kPage / 2 : ahead_of(run);
   if (!ahead) return;
   const std::uint64_t chunk =
       std::clamp(ahead / 4 / kPage, kLeastFetch / kPage, kMostFetch / kPage);
-  const std::uint64_t bound = std::min(run.end + ahead, info_->size);
+  const std::uint64_t last = expected ? expected_.end : info_->size;
+  const std::uint64_t bound = std::min(run.end + ahead, last);
   while (in_flight_.size() < kMostInFlight) {
     std::uint64_t first = (run.asked + kPage - 1) / kPage;
     // Whole chunks only, so that requests stay few; the end of the object is one as well.
-    if ((first + chunk) * kPage > bound && bound < info_->size) return;
+    if ((first + chunk) * kPage > bound && bound < last) return;
     while (first < page_count() && pages_.contains(first)) ++first;
     run.asked = std::min(first * kPage, info_->size);
     std::uint64_t count = 0;
-    while (count < chunk && first + count < page_count() && !pages_.contains(first + count)) {
+    while (count < chunk && (first + count) * kPage < last && !pages_.contains(first + count)) {
       ++count;
     }
-    const std::uint64_t end = std::min((first + count) * kPage, info_->size);
+    const std::uint64_t end = std::min((first + count) * kPage, last);
     if (count == 0 || end > bound || !make_room(count, nullptr)) return;
     fetch(first, count);
     run.asked = end;

@@ -31,8 +31,11 @@ class Reader {
   static constexpr std::size_t kPageSize = 64 << 10;
   static constexpr std::size_t kLeastCapacity = 2 << 20;
 
-  // `capacity`: most bytes held, those on their way included.
-  Reader(Client& client, ObjectName object, std::size_t capacity);
+  // `capacity`: most bytes held, those on their way included. `known`: size and ETag, where they
+  // are known already; nothing is asked then before bytes are read, and another object is
+  // `changed`.
+  Reader(Client& client, ObjectName object, std::size_t capacity,
+         std::optional<ObjectInfo> known = {});
   // Cancels what is on its way.
   ~Reader();
   Reader(const Reader&) = delete;
@@ -44,6 +47,9 @@ class Reader {
   std::optional<ObjectInfo> info() CLIPS_EXCLUDES(mutex_);
   // Fills `out` from `offset` on; fewer bytes only where the object ends.
   Result<std::size_t> read(std::uint64_t offset, std::span<std::byte> out) CLIPS_EXCLUDES(mutex_);
+  // [offset, end) is read next, and nothing behind it soon: what is not too much comes with one
+  // request, and read-ahead ends there. `anew`: what is in the cache of it is asked for again.
+  void expect(std::uint64_t offset, std::uint64_t end, bool anew) CLIPS_EXCLUDES(mutex_);
   // While true, open() and read() return `cancelled`, also those that wait already.
   void set_flushing(bool flushing) CLIPS_EXCLUDES(mutex_);
 
@@ -95,6 +101,11 @@ class Reader {
       CLIPS_EXCLUDES(mutex_);
   void finished(const FetchPtr& fetch, const Result<ObjectInfo>& result) CLIPS_EXCLUDES(mutex_);
   void use(std::uint64_t index, Page& page) CLIPS_REQUIRES(mutex_);
+  void drop(std::map<std::uint64_t, Page>::iterator page) CLIPS_REQUIRES(mutex_);
+  // Whether a read that ended there was within what was announced.
+  bool is_expected(std::uint64_t end) const CLIPS_REQUIRES(mutex_) {
+    return end > expected_.first && end <= expected_.end;
+  }
   std::uint64_t page_count() const CLIPS_REQUIRES(mutex_);
 
   Client& client_;
@@ -113,6 +124,7 @@ class Reader {
   std::map<std::uint64_t, Page> pages_ CLIPS_GUARDED_BY(mutex_);
   std::list<std::uint64_t> used_ CLIPS_GUARDED_BY(mutex_);  // oldest first
   std::vector<std::unique_ptr<std::byte[]>> spare_ CLIPS_GUARDED_BY(mutex_);
+  Span expected_ CLIPS_GUARDED_BY(mutex_) = {0, 0};  // bytes, not pages
   std::array<Run, 4> runs_ CLIPS_GUARDED_BY(mutex_);
   std::uint64_t tick_ CLIPS_GUARDED_BY(mutex_) = 0;
   std::vector<FetchPtr> in_flight_ CLIPS_GUARDED_BY(mutex_);

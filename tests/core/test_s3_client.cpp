@@ -675,6 +675,59 @@ TEST_F(ObjectReader, steps_back_within_what_was_read_cost_nothing) {
   EXPECT_EQ(server->requests().size(), before);
 }
 
+TEST_F(ObjectReader, announced_range_comes_with_one_request_and_nothing_behind_it) {
+  serve_object(200 << 20);
+  Reader reader(*client, kObject, 24 << 20);
+  expect_read(reader, 0, 4096);
+  const auto before = server->requests().size();
+  served = 0;
+  constexpr std::uint64_t kBegin = (100 << 20) + 77;
+  constexpr std::uint64_t kPiece = 3 << 20;
+  reader.expect(kBegin, kBegin + kPiece, false);
+  for (std::uint64_t at = 0; at < kPiece; at += 4096) expect_read(reader, kBegin + at, 4096);
+  EXPECT_EQ(server->requests().size(), before + 1);
+  EXPECT_LE(served, kPiece + 2 * Reader::kPageSize);
+  // Anew: once more, although it is in the cache.
+  reader.expect(kBegin, kBegin + kPiece, true);
+  expect_read(reader, kBegin, kPiece);
+  EXPECT_EQ(server->requests().size(), before + 2);
+}
+
+TEST_F(ObjectReader, large_announced_range_is_read_in_parallel_up_to_its_end) {
+  serve_object(200 << 20);
+  Reader reader(*client, kObject, 8 << 20);
+  expect_read(reader, 0, 4096);
+  served = 0;
+  constexpr std::uint64_t kBegin = 50 << 20;
+  constexpr std::uint64_t kPiece = 20 << 20;
+  reader.expect(kBegin, kBegin + kPiece, false);
+  for (std::uint64_t at = 0; at < kPiece; at += 64 << 10)
+    expect_read(reader, kBegin + at, 64 << 10);
+  std::this_thread::sleep_for(100ms);
+  EXPECT_LE(served, kPiece + 2 * Reader::kPageSize);
+}
+
+TEST_F(ObjectReader, known_object_is_not_asked_about_and_a_changed_one_is_noticed) {
+  serve_object(8 << 20);
+  ObjectInfo known;
+  known.size = 8 << 20;
+  known.etag = etag();
+  {
+    Reader reader(*client, kObject, 4 << 20, known);
+    ASSERT_TRUE(reader.open());
+    EXPECT_EQ(server->requests().size(), 0U);
+    reader.expect(5 << 20, 6 << 20, false);
+    expect_read(reader, 5 << 20, 1 << 20);
+    EXPECT_EQ(server->requests().size(), 1U);
+  }
+  version = 2;
+  Reader reader(*client, kObject, 4 << 20, known);
+  std::vector<std::byte> out(1000);
+  const auto got = reader.read(4 << 20, out);
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().kind, ErrorKind::changed);
+}
+
 TEST_F(ObjectReader, replaced_object_is_an_error_and_stays_one) {
   serve_object(8 << 20);
   Reader reader(*client, kObject, 4 << 20);
