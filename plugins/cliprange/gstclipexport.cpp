@@ -246,7 +246,8 @@ Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& s
   };
   const auto known = anew ? std::nullopt : known_index(settings);
   if (known && !is_file_identity(known->identity)) {
-    reader->open_known(settings.uri, setup, known->size, known->identity);
+    const auto opened = reader->open_known(settings.uri, setup, known->size, known->identity);
+    if (!opened) return opened;
     use_movie(p, reader, known->movie);
     p.state.unproven = true;
     return true;
@@ -300,6 +301,8 @@ Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings&
   }
   if (!clip) return tl::make_unexpected(clip.error());
   p.state.clip.emplace(std::move(*clip));
+  if (!clip && p.state.unproven && clip.error().fault != Fault::Cancelled)
+    return fail(Fault::Stale, "What is known of the source does not fit the request.");
   if (!p.state.unproven) return true;
   const auto& runs = p.state.clip->writer->runs();
   const auto first = std::find_if(runs.begin(), runs.end(),

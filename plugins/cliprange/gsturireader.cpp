@@ -4,7 +4,9 @@
 #include <glib/gstdio.h>
 
 #include <algorithm>
+#include <cstring>
 #include <deque>
+#include <optional>
 
 #include "common/local_path.hpp"
 
@@ -21,8 +23,15 @@ namespace {
 constexpr uint64_t kQueueBytes = 256 << 10;
 // Reading over a gap this large is cheaper than a new request.
 constexpr uint64_t kSkipBytes = 256 << 10;
+// The first question to a server: the index of a film of some minutes, or the begin of a longer
+// one, and no more than that of a source whose index stands at its end.
+constexpr uint64_t kFirstBytes = 256 << 10;
 constexpr size_t kPullBytes = 1 << 20;
 constexpr size_t kSmallBytes = 4096;
+// From here on a store is told beforehand what is read of an object.
+constexpr uint64_t kAnnouncedBytes = 256 << 10;
+
+constexpr std::string_view kObject = "object:";
 
 // What a file has, and no later state of it.
 std::string file_identity(const std::string& uri) {
@@ -34,22 +43,47 @@ std::string file_identity(const std::string& uri) {
          std::to_string(status.st_ino);
 }
 
-// The same of what a server has sent: souphttpsrc tells its headers in an event.
-std::string server_identity(GstEvent* event) {
+// The same of an object in a store, from the element that has opened it.
+std::string object_identity(GstElement* element) {
+  gchar* raw = nullptr;
+  g_object_get(element, "etag", &raw, nullptr);
+  const GString_ tag(raw);
+  return tag ? std::string(kObject) + tag.get() : "";
+}
+
+bool reads_objects(GstElement* element) {
+  GObjectClass* klass = G_OBJECT_GET_CLASS(element);
+  return g_object_class_find_property(klass, "etag") &&
+         g_object_class_find_property(klass, "object-size");
+}
+
+// What a server tells of a resource.
+struct Told {
+  std::string identity;          // as of a file
+  std::optional<uint64_t> size;  // of the whole, where a range of it was sent
+};
+
+// souphttpsrc tells the server's headers in an event.
+std::optional<Told> told_by(GstEvent* event) {
   const GstStructure* all = gst_event_get_structure(event);
-  if (!all || !gst_structure_has_name(all, "http-headers")) return {};
+  if (!all || !gst_structure_has_name(all, "http-headers")) return std::nullopt;
   const GValue* value = gst_structure_get_value(all, "response-headers");
-  if (!value || !GST_VALUE_HOLDS_STRUCTURE(value)) return {};
+  if (!value || !GST_VALUE_HOLDS_STRUCTURE(value)) return std::nullopt;
   const GstStructure* headers = gst_value_get_structure(value);
-  const char* time = nullptr;
+  Told told;
+  std::string tag, time;
   for (int i = 0; i < gst_structure_n_fields(headers); ++i) {
     const char* name = gst_structure_nth_field_name(headers, static_cast<guint>(i));
     const char* text = gst_structure_get_string(headers, name);
     if (!text) continue;
-    if (g_ascii_strcasecmp(name, "etag") == 0) return std::string("etag:") + text;
-    if (g_ascii_strcasecmp(name, "last-modified") == 0) time = text;
+    if (g_ascii_strcasecmp(name, "etag") == 0) tag = std::string("etag:") + text;
+    if (g_ascii_strcasecmp(name, "last-modified") == 0) time = std::string("modified:") + text;
+    if (g_ascii_strcasecmp(name, "content-range") == 0)
+      if (const char* size = std::strrchr(text, '/'); size && g_ascii_isdigit(size[1]))
+        told.size = g_ascii_strtoull(size + 1, nullptr, 10);
   }
-  return time ? std::string("modified:") + time : "";
+  told.identity = tag.empty() ? time : tag;
+  return told;
 }
 
 // A pad of no element, and what it hangs on, taken down in the right order.
@@ -111,7 +145,17 @@ class UriReader::Stream {
     MutexLock lock(mutex_);
     return identity_;
   }
+  // Whether the server's headers are known, as they are with the first bytes if at all.
+  bool told() const {
+    MutexLock lock(mutex_);
+    return told_;
+  }
+  // Of the whole resource. What the element says is, of souphttpsrc 1.22, the end of the range.
   gint64 size() {
+    {
+      MutexLock lock(mutex_);
+      if (total_) return static_cast<gint64>(*total_);
+    }
     gint64 size = -1;
     return gst_pad_peer_query_duration(pad_.get(), GST_FORMAT_BYTES, &size) ? size : -1;
   }
@@ -122,12 +166,25 @@ class UriReader::Stream {
     gst_query_parse_seeking(query.get(), nullptr, &seekable, nullptr, nullptr);
     return seekable;
   }
-  // Whether [offset, offset + length) comes by if one just waits.
-  bool reaches(uint64_t offset, size_t length) {
+  // How much of [offset, offset + length) comes by if one just waits.
+  size_t reaches(uint64_t offset, size_t length) {
     MutexLock lock(mutex_);
-    return offset >= position_ && offset + length <= end_ &&
-           offset - position_ <= queued_ + kSkipBytes &&
-           !(ended_ && offset + length > position_ + queued_);
+    if (offset < position_ || offset >= end_ || offset - position_ > queued_ + kSkipBytes) return 0;
+    const uint64_t part = std::min<uint64_t>(length, end_ - offset);
+    if (ended_ && offset + part > position_ + queued_) return 0;
+    return static_cast<size_t>(part);
+  }
+  // Takes what little there is left, so that the connection can serve the next range.
+  void drain() {
+    MutexLock lock(mutex_);
+    if (end_ - position_ > kSkipBytes) return;
+    while (!ended_ && !stopped_) {
+      position_ += queued_;
+      queued_ = used_ = 0;
+      queue_.clear();
+      changed_.notify_all();
+      changed_.wait(mutex_);
+    }
   }
   // Fills as much of `into` as comes.
   size_t read(uint64_t offset, std::span<uint8_t> into) {
@@ -180,22 +237,29 @@ class UriReader::Stream {
       s.changed_.notify_all();
     }
     if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM_STICKY) {
-      auto identity = server_identity(event);
+      auto told = told_by(event);
+      if (!told) return TRUE;
       Stream& s = self(pad);
       MutexLock lock(s.mutex_);
-      if (!identity.empty()) s.identity_ = std::move(identity);
+      if (!told->identity.empty()) s.identity_ = std::move(told->identity);
+      s.told_ = true;
+      s.total_ = told->size;
+      // Without a range in the answer all of the resource comes.
+      s.end_ = told->size ? std::min(s.end_, *told->size) : UINT64_MAX;
     }
     return TRUE;
   }
 
   const ElementRef element_;
   const PadRef pad_;
-  const uint64_t end_;
   // The element's thread fills, the reader empties. Never held while the element changes state:
   // that waits for its thread.
   mutable Mutex mutex_;
   ConditionVariable changed_;
   std::string identity_ CLIPS_GUARDED_BY(mutex_);
+  bool told_ CLIPS_GUARDED_BY(mutex_) = false;
+  std::optional<uint64_t> total_ CLIPS_GUARDED_BY(mutex_);
+  uint64_t end_ CLIPS_GUARDED_BY(mutex_);
   std::deque<BufferRef> queue_ CLIPS_GUARDED_BY(mutex_);
   gsize used_ CLIPS_GUARDED_BY(mutex_) = 0;  // of the queue's first buffer
   uint64_t queued_ CLIPS_GUARDED_BY(mutex_) = 0;
@@ -209,10 +273,31 @@ bool is_file_identity(const std::string& identity) {
 }
 
 bool UriReader::is_current() {
-  if (identity_.empty()) return false;
+  if (identity_.empty() || failed_) return false;
   if (is_file_identity(identity_)) return identity_ == file_identity(uri_);
   expected_ = identity_;
+  announced_ = announced_end_ = 0;
+  unproven_ = true;
   return true;
+}
+
+void UriReader::begin_count() {
+  bytes_read_ = requests_ = 0;
+  requests_before_ = requests_of_object();
+}
+
+uint64_t UriReader::requests_of_object() const {
+  if (!object_ || !element_) return 0;
+  GstStructure* raw = nullptr;
+  g_object_get(element_.get(), "stats", &raw, nullptr);
+  const StructurePtr stats(raw);
+  guint64 requests = 0;
+  if (stats) gst_structure_get_uint64(stats.get(), "requests", &requests);
+  return requests;
+}
+
+uint64_t UriReader::requests() const {
+  return object_ ? requests_of_object() - requests_before_ : requests_;
 }
 
 UriReader::~UriReader() {
@@ -221,6 +306,7 @@ UriReader::~UriReader() {
 
 tl::unexpected<Error> UriReader::source_error(const char* what) {
   if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
+  failed_ = true;
   const auto message = MessageRef::adopt(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_ERROR));
   if (!message) return fail(Fault::Read, "Could not read " + uri_ + ".", what);
   GError* raw = nullptr;
@@ -229,7 +315,13 @@ tl::unexpected<Error> UriReader::source_error(const char* what) {
   const ErrorPtr error(raw);
   const GString_ details(debug);
   Fault fault = Fault::Read;
-  if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND))
+  const GstStructure* fields = nullptr;
+  gboolean replaced = FALSE;
+  gst_message_parse_error_details(message.get(), &fields);
+  if (fields) gst_structure_get_boolean(fields, "replaced", &replaced);
+  if (replaced && !expected_.empty())
+    fault = Fault::Stale;
+  else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_FOUND))
     fault = Fault::NotFound;
   else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_NOT_AUTHORIZED))
     fault = Fault::NotAllowed;
@@ -275,26 +367,26 @@ Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
                                                    GST_SCHEDULING_FLAG_SEEKABLE);
   gint64 size = -1;
   if (pull_) {
-    element_ = element;
-    pad_ = pad;
-    requests_ = 1;
-    if (!gst_pad_activate_mode(pad.get(), GST_PAD_MODE_PULL, TRUE) ||
-        gst_element_set_state(element.get(), GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE)
-      return source_error("could not open");
-    pulled_ = pad.get();
+    const auto started = start_pulling(element, pad);
+    if (!started) return started;
     if (!gst_pad_peer_query_duration(pad.get(), GST_FORMAT_BYTES, &size)) size = -1;
+    if (size < 0 && gst_bus_have_pending(bus_.get())) return source_error("could not open");
     if (size == 0) return fail(Fault::WrongType, uri + " is empty.");
-    identity_ = file_identity(uri);
+    identity_ = object_ ? object_identity(element.get()) : file_identity(uri);
   } else {
     take_down(element, pad);
-    const auto opened = request(0, UINT64_MAX);
-    if (!opened) return opened;
     std::shared_ptr<Stream> stream;
-    {
-      MutexLock lock(mutex_);
-      stream = stream_;
+    // An element that tells no headers may take the end of a range for that of the resource.
+    for (const uint64_t end : {kFirstBytes, UINT64_MAX}) {
+      const auto opened = request(0, end);
+      if (!opened) return opened;
+      {
+        MutexLock lock(mutex_);
+        stream = stream_;
+      }
+      if (!stream->wait()) return source_error("nothing came");
+      if (stream->told()) break;
     }
-    if (!stream->wait()) return source_error("nothing came");
     size = stream->size();
     identity_ = stream->identity();
     if (!stream->can_seek())
@@ -308,21 +400,47 @@ Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
   return true;
 }
 
-void UriReader::open_known(const std::string& uri, const Setup& setup, uint64_t size,
-                           const std::string& identity) {
+Result<bool> UriReader::start_pulling(const ElementRef& element, const PadRef& pad) {
+  element_ = element;
+  pad_ = pad;
+  requests_ = 1;
+  object_ = reads_objects(element.get());
+  if (!gst_pad_activate_mode(pad.get(), GST_PAD_MODE_PULL, TRUE) ||
+      gst_element_set_state(element.get(), GST_STATE_PAUSED) == GST_STATE_CHANGE_FAILURE)
+    return source_error("could not open");
+  pulled_ = pad.get();
+  return true;
+}
+
+Result<bool> UriReader::open_known(const std::string& uri, const Setup& setup, uint64_t size,
+                                   const std::string& identity) {
   uri_ = uri;
   setup_ = setup;
   bus_ = BusRef::adopt(gst_bus_new());
   size_ = size;
   identity_ = expected_ = identity;
+  if (!identity.starts_with(kObject)) return true;
+  auto element = make_source();
+  if (!element) return tl::make_unexpected(element.error());
+  const PadRef pad = link_pad(element->get());
+  if (!pad || !reads_objects(element->get()))
+    return fail(Fault::Stale, "The source of " + uri + " is another element than it was.");
+  g_object_set(element->get(), "etag", identity.c_str() + kObject.size(), "object-size", size,
+               nullptr);
+  pull_ = unproven_ = true;
+  return start_pulling(*element, pad);
 }
 
 Result<bool> UriReader::request(uint64_t offset, uint64_t end) {
   {
     // The one before ends first: some servers allow few connections.
     std::shared_ptr<Stream> old;
+    {
+      MutexLock lock(mutex_);
+      old = stream_;
+    }
+    if (old) old->drain();
     MutexLock lock(mutex_);
-    old = std::move(stream_);
     stream_.reset();
   }
   // What the finished source offers to its like.
@@ -387,12 +505,26 @@ Result<BufferRef> UriReader::read_buffer(uint64_t offset, size_t length, uint64_
   if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
   if (offset >= size_) return fail(Fault::Truncated, uri_ + " is truncated.", "read past its end");
   length = static_cast<size_t>(std::min<uint64_t>(length, size_ - offset));
-  auto buffer = pull_ ? pull(offset, length) : stream(offset, length, more);
+  auto buffer = pull_ ? pull(offset, length, more) : stream(offset, length, more);
   if (buffer) bytes_read_ += gst_buffer_get_size(buffer->get());
   return buffer;
 }
 
-Result<BufferRef> UriReader::pull(uint64_t offset, size_t length) {
+Result<BufferRef> UriReader::pull(uint64_t offset, size_t length, uint64_t more) {
+  // The first answer shows whether a known object is still the same.
+  const bool anew = std::exchange(unproven_, false);
+  if (object_ && (anew || length + more >= kAnnouncedBytes) &&
+      (offset < announced_ || offset + length > announced_end_)) {
+    announced_ = offset;
+    announced_end_ = std::min(size_, offset + length + more);
+    gst_pad_push_event(
+        pad_.get(),
+        gst_event_new_custom(
+            GST_EVENT_CUSTOM_UPSTREAM,
+            gst_structure_new("read-range", "offset", G_TYPE_UINT64, guint64{announced_}, "end",
+                              G_TYPE_UINT64, guint64{announced_end_}, "anew", G_TYPE_BOOLEAN,
+                              anew ? TRUE : FALSE, nullptr)));
+  }
   GstBuffer* buffer = nullptr;
   const GstFlowReturn flow =
       gst_pad_pull_range(pad_.get(), offset, static_cast<guint>(length), &buffer);
@@ -407,17 +539,25 @@ Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t mor
     MutexLock lock(mutex_);
     return stream_;
   };
-  if (const auto open = current(); !open || !open->reaches(offset, length)) {
-    const auto asked = request(offset, std::min(size_, offset + length + more));
-    if (!asked) return tl::make_unexpected(asked.error());
-  }
   auto buffer = BufferRef::adopt(gst_buffer_new_allocate(nullptr, length, nullptr));
   const BufferMap map(buffer.get(), GST_MAP_WRITE);
   if (!map) return fail(Fault::Read, "Could not read " + uri_ + ".", "no memory");
-  const auto open = current();
-  const bool complete = open && open->read(offset, {map.data(), length}) == length;
-  if (!cancelled_ && open && !expected_.empty() && open->identity() != expected_)
-    return fail(Fault::Stale, uri_ + " has changed while it was read.");
+  bool complete = true;
+  for (size_t filled = 0; complete && filled < length;) {
+    const uint64_t at = offset + filled;
+    auto open = current();
+    size_t part = open ? open->reaches(at, length - filled) : 0;
+    if (part == 0) {
+      part = length - filled;
+      const auto asked = request(at, std::min(size_, offset + length + more));
+      if (!asked) return tl::make_unexpected(asked.error());
+      open = current();
+    }
+    complete = open && open->read(at, {map.data() + filled, part}) == part;
+    if (!cancelled_ && open && !expected_.empty() && open->identity() != expected_)
+      return fail(Fault::Stale, uri_ + " has changed while it was read.");
+    filled += part;
+  }
   if (!complete) {
     if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
     if (gst_bus_have_pending(bus_.get())) {

@@ -3,6 +3,12 @@
 
 namespace clips::cut {
 
+namespace {
+
+constexpr uint64_t kGap = 4 << 10;
+
+}  // namespace
+
 Result<ByteView> Blocks::get(uint64_t offset, size_t length, uint64_t more) {
   if (offset >= size_) return ByteView();
   length = static_cast<size_t>(std::min<uint64_t>(length, size_ - offset));
@@ -10,12 +16,20 @@ Result<ByteView> Blocks::get(uint64_t offset, size_t length, uint64_t more) {
     // Streams lie between each other: the next packet may begin in front of the last one's end.
     std::swap(last_, before_);
     if (!last_.holds(offset, length)) {
-      const auto take =
-          static_cast<size_t>(std::min<uint64_t>(std::max(length, block_), size_ - offset));
+      // What follows a block takes its last bytes along: streams that lie between each other come
+      // back, and packets stand across the end.
+      const uint64_t end = before_.offset + before_.bytes.size();
+      const uint64_t tail = end - std::min<uint64_t>(before_.bytes.size(), kGap);
+      const uint64_t begin = offset >= tail && offset <= end + kGap ? tail : offset;
+      const auto take = static_cast<size_t>(
+          std::min<uint64_t>(std::max<uint64_t>(offset - begin + length, block_), size_ - begin));
       more = std::max(more, ahead_);
-      auto bytes = source_.read(offset, take, more > take ? more - take : 0);
+      const size_t have = before_.reaches(begin);
+      Bytes block(before_.bytes.end() - static_cast<ptrdiff_t>(have), before_.bytes.end());
+      auto bytes = source_.read(begin + have, take - have, more > take ? more - take : 0);
       if (!bytes) return tl::make_unexpected(bytes.error());
-      last_ = {offset, std::move(*bytes)};
+      block.insert(block.end(), bytes->begin(), bytes->end());
+      last_ = {begin, std::move(block)};
     }
   }
   const auto at = static_cast<size_t>(offset - last_.offset);

@@ -24,6 +24,11 @@ class Blocks {
     bool holds(uint64_t from, size_t length) const {
       return from >= offset && from + length <= offset + bytes.size();
     }
+    // How many of its bytes stand at `from` and behind.
+    size_t reaches(uint64_t from) const {
+      if (from < offset || from >= offset + bytes.size()) return 0;
+      return static_cast<size_t>(offset + bytes.size() - from);
+    }
   };
   ByteReader& source_;
   const size_t block_;

@@ -11,6 +11,9 @@ namespace {
 
 constexpr size_t kLargestMoov = size_t{512} << 20;
 constexpr size_t kLargestMoof = size_t{64} << 20;
+// A fragment whose media is read over rather than jumped over, and how far then at once.
+constexpr uint64_t kSmallFragment = 256 << 10;
+constexpr uint64_t kAhead = 4 << 20;
 // No clock of a real file comes near; it keeps every later sum inside 63 bits.
 constexpr int64_t kFarthest = int64_t{1} << 56;
 
@@ -584,11 +587,12 @@ Result<Movie> read_mp4(ByteReader& reader) {
   std::optional<FragmentReader> fragments;
   uint64_t at = 0;
   bool cut_short = false;
-  bool after_media = false;
+  bool after_media = false, many_small = false;
   while (at + 8 <= size) {
-    // Behind media without an index before it, the rest of the source is the index.
-    auto head = reader.read(at, static_cast<size_t>(std::min<uint64_t>(16, size - at)),
-                            after_media && !have_movie ? size - at : 4096);
+    // Behind media without an index before it, the rest of the source is the index. Small
+    // fragments are passed over faster than a server answers.
+    const uint64_t more = after_media && !have_movie ? size - at : many_small ? kAhead : 4096;
+    auto head = reader.read(at, static_cast<size_t>(std::min<uint64_t>(16, size - at)), more);
     if (!head) return tl::make_unexpected(head.error());
     uint64_t length = be32(head->data());
     const uint32_t type = be32(head->data() + 4);
@@ -605,6 +609,7 @@ Result<Movie> read_mp4(ByteReader& reader) {
     }
     cut_short = length > size - at;
     after_media |= type == fourcc("mdat");
+    if (type == fourcc("mdat")) many_small = have_movie && length <= kSmallFragment;
     const bool wanted = type == fourcc("moov") || type == fourcc("moof") || type == fourcc("ftyp");
     if (wanted && cut_short)
       return fail(Fault::Truncated, "The source is truncated: it ends inside its index.",

@@ -201,7 +201,9 @@ struct Stream {
 class Indexer {
  public:
   Indexer(ByteReader& reader, Layout layout)
-      : blocks_(reader, kBlock), layout_(layout), map_(std::make_shared<TsPackets>(layout)) {
+      : blocks_(reader, kBlock, reader.size()),
+        layout_(layout),
+        map_(std::make_shared<TsPackets>(layout)) {
     movie_.container = Container::MpegTs;
   }
 

@@ -14,6 +14,7 @@ import threading
 import pytest
 from cliptest import Video, media
 from cutting import Gst, cut, fields, ns
+from sources import source as source_of
 
 
 class Store:
@@ -121,6 +122,16 @@ def test_a_source_that_has_changed_on_its_server_is_read_anew(store, tmp_path, m
     assert not result.error
     assert result.order == ["clip-range", "clip-done"]
     assert numbers(tmp_path / "b.mp4", new) == list(range(105, 195))
+
+
+def test_a_source_that_became_longer_on_its_server_is_cut_where_it_had_nothing(store, tmp_path):
+    old, new = source_of("mov-mjpeg"), media("closed2s")
+    assert old.times[-1] < 6
+    uri = store.put("film.mp4", old.path)
+    assert not cut(uri, tmp_path / "a.mp4", start=ns(1), stop=ns(2), mode="edit").error
+    store.put("film.mp4", new.path)
+    assert not cut(uri, tmp_path / "b.mp4", start_frame=240, stop_frame=270, mode="edit").error
+    assert numbers(tmp_path / "b.mp4", new) == list(range(240, 270))
 
 
 def test_a_source_that_is_gone_is_an_error_although_its_index_is_known(store, tmp_path):
