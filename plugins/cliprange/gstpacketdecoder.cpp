@@ -47,6 +47,20 @@ void set_fraction(GstCaps* caps, const char* field, int64_t numerator, int64_t d
                       static_cast<int>(denominator), nullptr);
 }
 
+// Whether no picture of H.264 refers to this one (ITU-T H.264 section 7.4.1, nal_ref_idc).
+bool is_disposable(ByteView packet, unsigned length_size) {
+  bool slices = false, referred = false;
+  each_nal(packet, length_size, [&](ByteView unit) {
+    if (unit.empty()) return true;
+    const unsigned type = unit[0] & 31u;
+    if (type < 1 || type > 5) return true;
+    slices = true;
+    referred |= (unit[0] >> 5 & 3u) != 0;
+    return !referred;
+  });
+  return slices && !referred;
+}
+
 }  // namespace
 
 std::string code_name(uint32_t code) {
@@ -159,6 +173,9 @@ Result<std::unique_ptr<PacketDecoder>> PacketDecoder::make(MediaSource& reader, 
   auto made =
       std::unique_ptr<PacketDecoder>(new PacketDecoder(reader, video, entry, std::move(*chain)));
   made->caps_ = std::move(caps);
+  if (is_avc(video.codec))
+    if (const auto format = nal_format(video.codec, entry))
+      made->avc_length_size_ = format->length_size;
   return made;
 }
 
@@ -192,12 +209,16 @@ void PacketDecoder::start(const Sample& first) {
   chain_->start(CapsRef::adopt(gst_caps_copy(caps_.get())).get());
 }
 
-Result<bool> PacketDecoder::feed(const Sample& sample, uint64_t more) {
+Result<bool> PacketDecoder::feed(const Sample& sample, uint64_t more, bool wanted) {
   if (sample.pts < zero_) return true;
   auto packet = reader_.read_buffer(sample.offset, sample.size, more);
   if (!packet) return tl::make_unexpected(packet.error());
   if (gst_buffer_get_size(packet->get()) < sample.size)
     return fail(Fault::Truncated, "The source is truncated: it ended inside the range.");
+  if (!wanted && avc_length_size_) {
+    const BufferMap map(packet->get(), GST_MAP_READ);
+    if (map && is_disposable({map.data(), map.size()}, avc_length_size_)) return true;
+  }
   GstBuffer* buffer = gst_buffer_make_writable(packet->release());
   GST_BUFFER_PTS(buffer) = clock_.to_ns(sample.pts);
   GST_BUFFER_DTS(buffer) = clock_.to_ns(sample.dts);

@@ -49,8 +49,9 @@ class PacketDecoder {
   // Begins with the key frame at `first` of the decode order; leading pictures of an open GOP,
   // which refer to what is not decoded, are left out. After finish() it may begin anew.
   void start(const Sample& first);
-  // `more`: bytes behind the packet that are wanted next.
-  Result<bool> feed(const Sample& sample, uint64_t more);
+  // `more`: bytes behind the packet that are wanted next. A picture that is not `wanted` itself is
+  // left out if nothing refers to it.
+  Result<bool> feed(const Sample& sample, uint64_t more, bool wanted = true);
   Result<bool> finish() { return chain_->finish(); }
 
  private:
@@ -62,6 +63,7 @@ class PacketDecoder {
   const Bytes& entry_;
   std::unique_ptr<Chain> chain_;
   CapsRef caps_;
+  unsigned avc_length_size_ = 0;  // 0: no H.264
   int64_t zero_ = 0;
   PacketClock clock_;
 };

@@ -219,8 +219,9 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   (*decoder)->start(video_->samples.at(first));
   const Sample tail = video_->samples.at(last);
   video_->samples.each(first, last + 1, [&](uint64_t, const Sample& s) {
-    note((*decoder)->feed(
-        s, tail.offset > s.offset ? tail.offset + tail.size - s.offset - s.size : 0));
+    note((*decoder)->feed(s,
+                          tail.offset > s.offset ? tail.offset + tail.size - s.offset - s.size : 0,
+                          s.pts >= begin && s.pts < end));
     return !error;
   });
   if (!error) note((*decoder)->finish());
