@@ -61,6 +61,7 @@ struct Settings {
   bool faststart = true;
   guint64 fragment_duration = 0;
   gint quality = 16;
+  std::string encoder;
   std::string index_cache = kInMemory;
 };
 
@@ -105,6 +106,7 @@ enum Property : guint {
   kFaststart,
   kFragmentDuration,
   kQuality,
+  kEncoder,
   kIndexCache,
 };
 
@@ -289,7 +291,7 @@ Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings&
   const Options options = options_of(settings);
   const auto make = [&] {
     p.state.encoded = std::make_unique<EncodedStore>();
-    GstTranscoder transcoder(*p.state.media, *p.state.encoded, settings.quality);
+    GstTranscoder transcoder(*p.state.media, *p.state.encoded, settings.quality, settings.encoder);
     return make_clip(p.state.movie, *p.state.media, options, &transcoder);
   };
   auto clip = make();
@@ -299,10 +301,10 @@ Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings&
     if (!whole) return whole;
     clip = make();
   }
-  if (!clip) return tl::make_unexpected(clip.error());
-  p.state.clip.emplace(std::move(*clip));
   if (!clip && p.state.unproven && clip.error().fault != Fault::Cancelled)
     return fail(Fault::Stale, "What is known of the source does not fit the request.");
+  if (!clip) return tl::make_unexpected(clip.error());
+  p.state.clip.emplace(std::move(*clip));
   if (!p.state.unproven) return true;
   const auto& runs = p.state.clip->writer->runs();
   const auto first = std::find_if(runs.begin(), runs.end(),
@@ -517,6 +519,11 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kQuality:
         s.quality = g_value_get_int(value);
         break;
+      case kEncoder: {
+        const gchar* encoder = g_value_get_string(value);
+        s.encoder = encoder ? encoder : "";
+        break;
+      }
       case kIndexCache: {
         const gchar* cache = g_value_get_string(value);
         s.index_cache = cache && *cache ? cache : kNoCache;
@@ -547,6 +554,9 @@ static void gst_clips_clip_export_get_property(GObject* object, guint id, GValue
       break;
     case kQuality:
       g_value_set_int(value, s.quality);
+      break;
+    case kEncoder:
+      g_value_set_string(value, s.encoder.empty() ? nullptr : s.encoder.c_str());
       break;
     case kIndexCache:
       g_value_set_string(value, s.index_cache.c_str());
@@ -692,7 +702,11 @@ static void gst_clips_clip_export_class_init(GstClipsClipExportClass* klass) {
           g_param_spec_int("quality", "Quality",
                            "Quantizer of re-encoded pictures: 1 (best, largest) to 51 (worst).", 1,
                            51, d.quality, writable));
-
+  install(kEncoder,
+          g_param_spec_string("encoder", "Encoder",
+                              "Name of the element that re-encodes pictures, one that writes H.264 "
+                              "or H.265. Unset: x264enc or x265enc, as the source is coded.",
+                              nullptr, writable));
   install(kIndexCache,
           g_param_spec_string("index-cache", "Index cache",
                               "Where indexes of sources are kept for later clips: memory (of this "

@@ -37,6 +37,9 @@ using namespace clips::cut;
 struct Settings {
   std::string uri;
   RangeProperties range;
+  gint quality = 16;
+  std::string encoder;
+  std::string index_cache = "memory";
 };
 
 struct Private {
@@ -49,7 +52,7 @@ struct Private {
   std::atomic<bool> failed{false};
 };
 
-enum Property : guint { kUri = RangeProperties::kFirstFree };
+enum Property : guint { kUri = RangeProperties::kFirstFree, kQuality, kEncoder, kIndexCache };
 
 guint source_setup_signal = 0;
 
@@ -196,6 +199,9 @@ Result<bool> build(GstElement* self, const Settings& settings) {
   auto parser = add_child(self, "parsebin", "parser");
   if (!parser) return tl::make_unexpected(parser.error());
   g_object_set(*source, "uri", settings.uri.c_str(), nullptr);
+  if (encodes)
+    g_object_set(*source, "quality", settings.quality, "encoder", settings.encoder.c_str(),
+                 "index-cache", settings.index_cache.c_str(), nullptr);
   g_signal_connect(*source, "source-setup", G_CALLBACK(on_source), self);
   g_signal_connect(*parser, "pad-added", G_CALLBACK(on_stream), self);
   g_signal_connect(*parser, "no-more-pads", G_CALLBACK(on_no_more_streams), self);
@@ -237,11 +243,22 @@ static void gst_clips_clip_src_set_property(GObject* object, guint id, const GVa
     Private& p = priv(object);
     MutexLock lock(p.mutex);
     if (p.settings.range.set(id, value)) return;
-    if (id == kUri) {
-      const gchar* uri = g_value_get_string(value);
-      p.settings.uri = uri ? uri : "";
-    } else {
-      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+    const gchar* text = G_VALUE_HOLDS_STRING(value) ? g_value_get_string(value) : nullptr;
+    switch (id) {
+      case kUri:
+        p.settings.uri = text ? text : "";
+        break;
+      case kQuality:
+        p.settings.quality = g_value_get_int(value);
+        break;
+      case kEncoder:
+        p.settings.encoder = text ? text : "";
+        break;
+      case kIndexCache:
+        p.settings.index_cache = text && *text ? text : "none";
+        break;
+      default:
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
   });
 }
@@ -250,11 +267,23 @@ static void gst_clips_clip_src_get_property(GObject* object, guint id, GValue* v
                                             GParamSpec* pspec) {
   Private& p = priv(object);
   const Settings settings = settings_of(p);
-  if (id == kUri) {
-    g_value_set_string(value, settings.uri.empty() ? nullptr : settings.uri.c_str());
-    return;
+  if (settings.range.get(id, value)) return;
+  switch (id) {
+    case kUri:
+      g_value_set_string(value, settings.uri.empty() ? nullptr : settings.uri.c_str());
+      break;
+    case kQuality:
+      g_value_set_int(value, settings.quality);
+      break;
+    case kEncoder:
+      g_value_set_string(value, settings.encoder.empty() ? nullptr : settings.encoder.c_str());
+      break;
+    case kIndexCache:
+      g_value_set_string(value, settings.index_cache.c_str());
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
   }
-  if (!settings.range.get(id, value)) G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
 }
 
 // The first error is the cause; what a demuxer says to a stream that was taken from it is not.
@@ -316,11 +345,29 @@ static void gst_clips_clip_src_class_init(GstClipsClipSrcClass* klass) {
   object_class->set_property = gst_clips_clip_src_set_property;
   object_class->get_property = gst_clips_clip_src_get_property;
   RangeProperties::install(object_class);
-  g_object_class_install_property(
-      object_class, kUri,
-      g_param_spec_string("uri", "URI", "URI of the source: file, http(s), s3, ...", nullptr,
-                          static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
-                                                   GST_PARAM_MUTABLE_READY)));
+  const auto writable = static_cast<GParamFlags>(G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS |
+                                                 GST_PARAM_MUTABLE_READY);
+  const Settings d;
+  const auto install = [&](guint id, GParamSpec* spec) {
+    g_object_class_install_property(object_class, id, spec);
+  };
+  install(kUri, g_param_spec_string("uri", "URI", "URI of the source: file, http(s), s3, ...",
+                                    nullptr, writable));
+  install(kQuality,
+          g_param_spec_int("quality", "Quality",
+                           "Quantizer of re-encoded pictures (modes smart and exact): 1 (best, "
+                           "largest) to 51 (worst).",
+                           1, 51, d.quality, writable));
+  install(kEncoder,
+          g_param_spec_string("encoder", "Encoder",
+                              "Name of the element that re-encodes pictures (modes smart and "
+                              "exact). Unset: x264enc or x265enc, as the source is coded.",
+                              nullptr, writable));
+  install(kIndexCache,
+          g_param_spec_string("index-cache", "Index cache",
+                              "Where indexes of sources are kept for later clips (modes smart and "
+                              "exact): memory (of this process), the path of a folder, or none.",
+                              d.index_cache.c_str(), writable));
   /**
    * GstClipsClipSrc::source-setup:
    * @source: the element that reads the URI

@@ -8,6 +8,8 @@ namespace clips::cut {
 namespace {
 
 constexpr const char* kTask = "Re-encoding";
+constexpr const char* kAvcEncoder = "x264enc";
+constexpr const char* kHevcEncoder = "x265enc";
 
 const char* avc_profile(unsigned idc, unsigned constraints) {
   switch (idc) {
@@ -26,7 +28,43 @@ const char* avc_profile(unsigned idc, unsigned constraints) {
   }
 }
 
+constexpr const char* kCodecs[] = {"video/x-h264", "video/x-h265"};
+
+bool writes(GstElementFactory* factory, const char* codec) {
+  const auto caps = CapsRef::adopt(gst_caps_new_empty_simple(codec));
+  return gst_element_factory_list_is_type(factory, GST_ELEMENT_FACTORY_TYPE_VIDEO_ENCODER) &&
+         gst_element_factory_can_src_any_caps(factory, caps.get());
+}
+
+// Most encoders have a rate control of their own; a range of one quantizer leaves it no choice.
+void set_quantizer(GstElement* encoder, int quality) {
+  GObjectClass* klass = G_OBJECT_GET_CLASS(encoder);
+  const std::string value = std::to_string(quality);
+  for (const auto& [least, most] : {std::pair{"qp-min", "qp-max"}, std::pair{"min-qp", "max-qp"}}) {
+    if (!g_object_class_find_property(klass, least) || !g_object_class_find_property(klass, most))
+      continue;
+    gst_util_set_object_arg(G_OBJECT(encoder), least, value.c_str());
+    gst_util_set_object_arg(G_OBJECT(encoder), most, value.c_str());
+  }
+}
+
 }  // namespace
+
+Result<bool> GstTranscoder::choose_encoder() {
+  const bool source_is_hevc = source_ && source_->codec == NalCodec::Hevc;
+  encoder_ = wanted_.empty() ? (source_is_hevc ? kHevcEncoder : kAvcEncoder) : wanted_;
+  hevc_ = encoder_ == kHevcEncoder;
+  if (hevc_ || encoder_ == kAvcEncoder) return true;
+  const auto factory = Ref<GstElementFactory>::adopt(gst_element_factory_find(encoder_.c_str()));
+  if (!factory)
+    return fail(Fault::Missing, "The encoder " + encoder_ +
+                                    " is not installed: set another one, or none, as 'encoder'.");
+  hevc_ = writes(factory.get(), kCodecs[1]);
+  if (!hevc_ && !writes(factory.get(), kCodecs[0]))
+    return fail(Fault::Settings,
+                encoder_ + " does not encode H.264 or H.265: set another one as 'encoder'.");
+  return true;
+}
 
 Result<bool> GstTranscoder::prepare(const Movie&, const Track& video, Style style) {
   video_ = &video;
@@ -36,12 +74,18 @@ Result<bool> GstTranscoder::prepare(const Movie&, const Track& video, Style styl
     return fail(Fault::Damaged, "The source's description of the video is cut short.");
   source_ = nal_format(video.codec, entry_);
   mine_.reset();
-  hevc_ = source_ && source_->codec == NalCodec::Hevc;
+  const auto chosen = choose_encoder();
+  if (!chosen) return chosen;
   length_size_ = 4;
   if (!style.match_source) return true;
   if (video.descriptions.size() > 1)
     return fail(Fault::Unsupported, "the source has several descriptions of its video");
   if (!source_) return fail(Fault::Unsupported, code_name(video.codec) + " has no smart cut");
+  // Its parameter sets must take ids that the source leaves free.
+  const char* able = source_->codec == NalCodec::Hevc ? kHevcEncoder : kAvcEncoder;
+  if (encoder_ != able)
+    return fail(Fault::Unsupported, "a smart cut of " + code_name(video.codec) + " takes " + able +
+                                        ", not " + encoder_);
   const auto sets = parameter_sets(*source_);
   if (!sets || sets->sps.empty() || sets->pps.empty())
     return fail(Fault::Unsupported, "the source keeps its parameter sets among the pictures");
@@ -61,13 +105,24 @@ Result<bool> GstTranscoder::prepare(const Movie&, const Track& video, Style styl
 
 Result<std::unique_ptr<Chain>> GstTranscoder::make_encoder() {
   const std::string q = std::to_string(quality_);
-  const std::string threads = "0";
+  if (encoder_ != kAvcEncoder && encoder_ != kHevcEncoder) {
+    auto chain = Chain::make("videoconvert ! " + encoder_ + " name=e ! " +
+                                 (hevc_ ? "h265parse ! capsfilter caps=\"video/x-h265,"
+                                          "stream-format=hvc1,alignment=au\""
+                                        : "h264parse ! capsfilter caps=\"video/x-h264,"
+                                          "stream-format=avc,alignment=au\""),
+                             kTask);
+    if (chain)
+      if (const auto element = (*chain)->element("e")) set_quantizer(element.get(), quality_);
+    return chain;
+  }
+  const bool same = source_ && (source_->codec == NalCodec::Hevc) == hevc_;
   if (hevc_) {
     std::string options =
         "log-level=none:info=0:repeat-headers=1:hrd=0:aud=0:open-gop=0:scenecut=0:wpp=0:";
     options += style_.match_source ? "bframes=0:rc-lookahead=0:keyint=-1" : "keyint=120";
     return Chain::make(
-        "x265enc name=e speed-preset=" +
+        std::string(same ? "" : "videoconvert ! ") + "x265enc name=e speed-preset=" +
             std::string(style_.match_source ? "ultrafast" : "superfast") + " qp=" + q +
             " tune=4 option-string=\"" + options +
             "\" ! h265parse ! capsfilter caps=\"video/x-h265,stream-format=hvc1,alignment=au\"",
@@ -82,7 +137,7 @@ Result<std::unique_ptr<Chain>> GstTranscoder::make_encoder() {
   else
     launch += " speed-preset=faster bframes=3 b-adapt=false key-int-max=120 rc-lookahead=10";
   std::string caps = "capsfilter caps=\"video/x-h264,stream-format=avc,alignment=au";
-  if (source_) {
+  if (same) {
     caps += std::string(",profile=") + avc_profile(source_->config[1], source_->config[2]);
     return Chain::make(launch + " ! " + caps + "\"", kTask);
   }

@@ -12,8 +12,9 @@ namespace clips::cut {
 // Re-encodes with stock elements: a decoder and an encoder, driven in the calling thread.
 class GstTranscoder final : public Transcoder {
  public:
-  GstTranscoder(MediaSource& reader, EncodedStore& store, int quality)
-      : reader_(reader), store_(store), quality_(quality) {}
+  // `encoder`: name of an element; empty: x264enc or x265enc, as the source is coded.
+  GstTranscoder(MediaSource& reader, EncodedStore& store, int quality, std::string encoder)
+      : reader_(reader), store_(store), quality_(quality), wanted_(std::move(encoder)) {}
 
   Result<bool> prepare(const Movie& movie, const Track& video, Style style) override;
   Result<std::vector<EncodedPicture>> encode(uint64_t first, uint64_t last, int64_t begin,
@@ -22,6 +23,7 @@ class GstTranscoder final : public Transcoder {
   Result<Bytes> description() override;
 
  private:
+  Result<bool> choose_encoder();
   Result<bool> take_config(GstCaps* caps);
   Result<bool> take_picture(GstBuffer* buffer, int64_t pts, std::vector<EncodedPicture>& pictures);
   Result<std::unique_ptr<Chain>> make_encoder();
@@ -29,6 +31,8 @@ class GstTranscoder final : public Transcoder {
   MediaSource& reader_;
   EncodedStore& store_;
   const int quality_;
+  const std::string wanted_;
+  std::string encoder_;
   const Track* video_ = nullptr;
   Bytes entry_;  // the source's sample entry
   Style style_;

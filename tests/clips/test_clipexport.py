@@ -516,7 +516,66 @@ def test_a_wrong_range_never_hangs_gst_launch(closed, out):
         assert "failed to post" not in run.stderr
 
 
+# -- the encoder -----------------------------------------------------------------------------
+
+
+def test_an_encoder_of_another_codec_re_encodes_the_range(tmp_path):
+    for name, mode in (("hevc", "exact"), ("hevc", "auto"), ("closed2s", "exact")):
+        source = media(name)
+        encoder, codec = ("x264enc", "h264") if name == "hevc" else ("x265enc", "hevc")
+        result, _ = exact(source, tmp_path / "c.mp4", 3.5, 4.5, mode=mode, encoder=encoder)
+        assert (result.range["mode"], result.range["frames-encoded"]) == ("exact", 30)
+        assert video_of(tmp_path / "c.mp4") == codec
+
+
+def test_any_encoder_of_h264_will_do(closed, tmp_path):
+    others = [f.get_name() for f in Gst.ElementFactory.list_get_elements(
+        Gst.ELEMENT_FACTORY_TYPE_VIDEO_ENCODER, Gst.Rank.NONE) if f.get_name() == "openh264enc"]
+    if not others:
+        pytest.skip("there is no encoder but x264enc and x265enc")
+    result, _ = exact(closed, tmp_path / "c.mp4", 3.5, 4.5, mode="exact", encoder=others[0])
+    assert result.range["frames-encoded"] == 30
+    result = cut(closed.uri, tmp_path / "d.mp4", start=ns(3.5), stop=ns(6.5), mode="smart", encoder=others[0],
+                 fallback="error")
+    assert "x264enc, not openh264enc" in result.error
+
+
+@pytest.mark.parametrize("encoder, code", [("nosuchenc", "gst-core-error-quark"), ("jpegenc", RESOURCE)])
+def test_what_does_not_encode_is_an_error(closed, out, encoder, code):
+    result = cut(closed.uri, out, start=ns(3.5), stop=ns(4.5), mode="exact", encoder=encoder)
+    assert result.errors == 1 and encoder in result.error
+    assert result.code.startswith(code)
+    assert not result.eos
+
+
 # -- HTTP ------------------------------------------------------------------------------------
+
+
+# One of each container.
+TRUNCATED = ["closed2s", "frag", "mov-mjpeg", "mkv", "vp9", "ts"]
+
+
+def cut_short(source, path):
+    """The first seven tenths of a file."""
+    with open(source.path, "rb") as file:
+        whole = file.read()
+    path.write_bytes(whole[:len(whole) * 7 // 10])
+    return str(path)
+
+
+@pytest.mark.parametrize("mode", ["edit", "exact"])
+@pytest.mark.parametrize("name", TRUNCATED)
+def test_a_truncated_file_of_every_container_gives_nothing(name, mode, tmp_path, out):
+    source = source_of(name)
+    short = pathlib.Path(cut_short(source, tmp_path / "short"))
+    end = source.times[-1]
+    result = cut(short.as_uri(), out, start=ns(end / 2), stop=ns(end * 0.9), mode=mode)
+    assert result.errors == 1 and "truncated" in result.error
+    assert not result.eos
+
+
+def is_bounded(asked):
+    return asked and re.fullmatch(r"bytes=\d+-\d+", asked)
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):
@@ -551,33 +610,6 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
-# One of each container.
-TRUNCATED = ["closed2s", "frag", "mov-mjpeg", "mkv", "vp9", "ts"]
-
-
-def cut_short(source, path):
-    """The first seven tenths of a file."""
-    with open(source.path, "rb") as file:
-        whole = file.read()
-    path.write_bytes(whole[:len(whole) * 7 // 10])
-    return str(path)
-
-
-@pytest.mark.parametrize("mode", ["edit", "exact"])
-@pytest.mark.parametrize("name", TRUNCATED)
-def test_a_truncated_file_of_every_container_gives_nothing(name, mode, tmp_path, out):
-    source = source_of(name)
-    short = pathlib.Path(cut_short(source, tmp_path / "short"))
-    end = source.times[-1]
-    result = cut(short.as_uri(), out, start=ns(end / 2), stop=ns(end * 0.9), mode=mode)
-    assert result.errors == 1 and "truncated" in result.error
-    assert not result.eos
-
-
-def is_bounded(asked):
-    return asked and re.fullmatch(r"bytes=\d+-\d+", asked)
-
-
 
 @pytest.fixture
 def server():
@@ -606,38 +638,6 @@ def test_http_gives_the_same_bytes_as_a_file(server, closed, tmp_path):
     assert len(requests) <= 3
 
 
-def test_http_without_ranges_is_an_error(server, closed, out):
-    uri, _ = server(closed.path, ranges=False)
-    result = cut(uri, out, start=ns(3.5), stop=ns(6.5), mode="edit")
-    assert "byte ranges" in result.error
-    assert result.errors == 1
-
-
-def test_a_server_that_takes_a_range_and_sends_nothing_is_an_error(closed, out):
-    size = os.path.getsize(closed.path)
-
-    class Silent(Ranges):
-        def do_GET(self):
-            asked = self.headers.get("Range")
-            if not asked or asked.startswith("bytes=0-"):
-                return super().do_GET()
-            self.send_response(206)
-            self.send_header("Content-Range", asked.replace("=", " ").rstrip("-") + f"/{size}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-    handler = type("Handler", (Silent,), {"path_on_disk": closed.path, "requests": []})
-    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
-    result = cut(f"http://127.0.0.1:{served.server_port}/v.mp4", out, start=ns(3.5), stop=ns(6.5),
-                 mode="edit")
-    served.shutdown()
-    assert result.errors == 1
-    assert not result.eos
-
-
-# -- life ------------------------------------------------------------------------------------
-
 @pytest.mark.parametrize("name", ["frag", "mkv", "ts", "opusmp4"])
 def test_http_is_asked_for_few_bounded_ranges_of_every_container(server, name, tmp_path):
     source = source_of(name)
@@ -651,13 +651,13 @@ def test_http_is_asked_for_few_bounded_ranges_of_every_container(server, name, t
     assert len(requests) <= 4
 
 
+def test_http_without_ranges_is_an_error(server, closed, out):
+    uri, _ = server(closed.path, ranges=False)
+    result = cut(uri, out, start=ns(3.5), stop=ns(6.5), mode="edit")
+    assert "byte ranges" in result.error
+    assert result.errors == 1
 
-def test_one_element_cuts_again_and_again(closed, tmp_path):
-    pipeline = Gst.parse_launch("clipexport name=c mode=edit ! filesink name=f")
-    c, f = pipeline.get_by_name("c"), pipeline.get_by_name("f")
-    c.set_property("uri", closed.uri)
-    for i in range(20):
-        clip = tmp_path / f"{i}.mp4"
+
 @pytest.mark.parametrize("name", TRUNCATED)
 def test_a_truncated_source_on_a_server_gives_nothing(server, name, tmp_path, out):
     source = source_of(name)
@@ -693,6 +693,38 @@ def test_a_server_that_dies_inside_the_range_gives_nothing(closed, out):
     assert not result.eos
 
 
+def test_a_server_that_takes_a_range_and_sends_nothing_is_an_error(closed, out):
+    size = os.path.getsize(closed.path)
+
+    class Silent(Ranges):
+        def do_GET(self):
+            asked = self.headers.get("Range")
+            if not asked or asked.startswith("bytes=0-"):
+                return super().do_GET()
+            self.send_response(206)
+            self.send_header("Content-Range", asked.replace("=", " ").rstrip("-") + f"/{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    handler = type("Handler", (Silent,), {"path_on_disk": closed.path, "requests": []})
+    served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    result = cut(f"http://127.0.0.1:{served.server_port}/v.mp4", out, start=ns(3.5), stop=ns(6.5),
+                 mode="edit")
+    served.shutdown()
+    assert result.errors == 1
+    assert not result.eos
+
+
+# -- life ------------------------------------------------------------------------------------
+
+
+def test_one_element_cuts_again_and_again(closed, tmp_path):
+    pipeline = Gst.parse_launch("clipexport name=c mode=edit ! filesink name=f")
+    c, f = pipeline.get_by_name("c"), pipeline.get_by_name("f")
+    c.set_property("uri", closed.uri)
+    for i in range(20):
+        clip = tmp_path / f"{i}.mp4"
         c.set_property("start-frame", 17 * i)
         c.set_property("stop-frame", 17 * i + 10)
         f.set_property("location", str(clip))
