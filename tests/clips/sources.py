@@ -45,6 +45,7 @@ RECIPES = {
         Recipe("ts-mp2", "ts", seconds=6, audio=("-c:a", "mp2", "-b:a", "192k")),
         Recipe("mkv-mp3", "mkv", seconds=6, audio=("-c:a", "libmp3lame", "-b:a", "128k")),
         Recipe("mkv-ac3", "mkv", seconds=6, audio=("-c:a", "ac3", "-b:a", "192k")),
+        Recipe("mkv-vorbis", "mkv", seconds=6, audio=("-c:a", "libvorbis", "-b:a", "96k")),
         Recipe("mkv-flac", "mkv", seconds=6, audio=("-c:a", "flac")),
         Recipe("mkv-pcm", "mkv", seconds=6, audio=PCM),
         Recipe("mkv-prores", "mkv", "25", seconds=5,

@@ -101,7 +101,7 @@ RECIPES = {
         Recipe("opusmp4", audio=OPUS),
         Recipe("hevc", video=x265()),
         Recipe("hevcopen", video=x265(params="open-gop=1")),
-        Recipe("vp8", "webm", seconds=6, audio_shift=0.0, audio=("-c:a", "libvorbis"),
+        Recipe("vp8", "webm", seconds=6, audio=("-c:a", "libvorbis"),
                video=("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "60",
                       "-b:v", "900k", "-qmax", "40")),
         Recipe("vp9", "webm", seconds=6, audio=OPUS, audio_shift=0.0,
