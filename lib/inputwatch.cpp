@@ -12,8 +12,10 @@
 #include <string_view>
 #include <utility>
 
+#include "common/display_name.hpp"
 #include "common/guard.hpp"
 #include "common/handles.hpp"
+#include "common/redact.hpp"
 #include "common/thread_annotations.hpp"
 #include "completeness.hpp"
 
@@ -79,10 +81,7 @@ std::string property_text(GstElement* element, const char* name) {
 
 void post(GstElement* source, const ContainerWalk& walk, std::uint64_t size) {
   const std::string location = property_text(source, "location");
-  // A URL may carry a signature behind its path.
-  const std::string shown =
-      location.find("://") == std::string::npos ? location : location.substr(0, location.find('?'));
-  const std::string name = shown.empty() ? "The input" : shown;
+  const std::string name = location.empty() ? "The input" : display_name(redact(location));
   const std::string container(walk.container());
   GST_ELEMENT_ERROR(source, STREAM, DEMUX,
                     ("%s is truncated: it ends after %" G_GUINT64_FORMAT

@@ -29,15 +29,6 @@ std::string escaped(unsigned char byte) {
   return text.data();
 }
 
-// Whether a URL may begin with these characters before its "://".
-bool is_scheme_character(char c) {
-  return g_ascii_isalnum(c) || c == '+' || c == '-' || c == '.';
-}
-
-bool ends_url(char c) {
-  return g_ascii_isspace(c) || c == '"' || c == '\'' || c == '<' || c == '>' || c == '\\';
-}
-
 }  // namespace
 
 std::string one_line(std::string_view text) {
@@ -59,31 +50,6 @@ std::string one_line(std::string_view text) {
     text.remove_prefix(length);
   }
   return line;
-}
-
-std::string redact(std::string_view text) {
-  std::string result;
-  while (true) {
-    const std::size_t colon = text.find("://");
-    if (colon == std::string_view::npos) return result.append(text);
-    const std::size_t authority = colon + 3;
-    std::size_t begin = colon;
-    while (begin > 0 && is_scheme_character(text[begin - 1])) --begin;
-    const std::string_view scheme = text.substr(begin, colon - begin);
-    const std::size_t end = static_cast<std::size_t>(
-        std::find_if(text.begin() + static_cast<std::ptrdiff_t>(authority), text.end(), ends_url) -
-        text.begin());
-    const std::string_view url = text.substr(authority, end - authority);
-    result.append(text.substr(0, authority));
-    const std::size_t at = url.substr(0, url.find('/')).rfind('@');
-    const std::string_view rest = at == std::string_view::npos ? url : url.substr(at + 1);
-    if (at != std::string_view::npos) result.append("...@");
-    // In a local file's URI the question mark is part of the name in practice.
-    const std::size_t query = scheme == "file" ? std::string_view::npos : rest.find('?');
-    result.append(rest.substr(0, query));
-    if (query != std::string_view::npos) result.append("?...");
-    text.remove_prefix(end);
-  }
 }
 
 std::string clock_time(std::uint64_t nanoseconds) {

@@ -5,14 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "common/redact.hpp"
+
 namespace clips::tool {
 
 // The text on one line and in valid UTF-8: control characters and bytes that are no UTF-8 become
 // escapes such as \n and \xff, so that a file name cannot forge a line or move the cursor.
 std::string one_line(std::string_view text);
 
-// The text without the secrets that URLs carry: the query (signatures) and user:password@.
-std::string redact(std::string_view text);
+using clips::redact;
 
 // A time of nanoseconds as people read it: 1:02:03 or 2:03.
 std::string clock_time(std::uint64_t nanoseconds);

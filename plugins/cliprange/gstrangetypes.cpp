@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gstrangetypes.hpp"
 
+#include "common/redact.hpp"
+
 namespace clips::cut {
 
 GType mode_get_type() {
@@ -98,10 +100,11 @@ std::pair<GQuark, gint> code_of(Fault fault) {
 
 void post_error(GstElement* element, const Error& error) {
   const auto [domain, code] = code_of(error.fault);
-  gst_element_message_full(element, GST_MESSAGE_ERROR, domain, code,
-                           g_strdup(error.message.c_str()),
-                           error.details.empty() ? nullptr : g_strdup(error.details.c_str()),
-                           __FILE__, GST_FUNCTION, __LINE__);
+  // The details of a source's error may hold its URL too.
+  gst_element_message_full(
+      element, GST_MESSAGE_ERROR, domain, code, g_strdup(redact(error.message).c_str()),
+      error.details.empty() ? nullptr : g_strdup(redact(error.details).c_str()), __FILE__,
+      GST_FUNCTION, __LINE__);
 }
 
 GstStructure* describe(const Report& report, const Request& request) {

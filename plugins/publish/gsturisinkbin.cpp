@@ -38,6 +38,7 @@
 #include "common/instance.hpp"
 #include "common/local_path.hpp"
 #include "common/next_file.hpp"
+#include "common/redact.hpp"
 #include "common/thread_annotations.hpp"
 #include "common/uri_handler.hpp"
 #include "gstfdpublishsink.h"
@@ -100,6 +101,11 @@ std::string scheme_of(std::string_view uri) {
   return scheme;
 }
 
+// For messages: a URL of a kind that is not written to may still carry a signature.
+std::string shown(const Settings& settings) {
+  return clips::display_name(clips::redact(settings.uri));
+}
+
 GstElement* make_fd_sink(gpointer self, const Settings& settings) {
   const std::string_view text = std::string_view(settings.uri).substr(strlen("fd://"));
   int fd = -1;
@@ -107,7 +113,7 @@ GstElement* make_fd_sink(gpointer self, const Settings& settings) {
   if (text.empty() || status != std::errc() || end != text.data() + text.size() || fd < 0) {
     GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
                       ("%s is not a descriptor: write fd:// and a number, such as fd://1.",
-                       clips::display_name(settings.uri).c_str()),
+                       shown(settings).c_str()),
                       (nullptr));
     return nullptr;
   }
@@ -139,7 +145,7 @@ GstElement* make_s3_sink(gpointer self, const Settings& settings) {
     GST_ELEMENT_ERROR(self, CORE, MISSING_PLUGIN,
                       ("Could not write %s: the plugin clipss3 with the element s3sink is not "
                        "installed.",
-                       clips::display_name(settings.uri).c_str()),
+                       shown(settings).c_str()),
                       (nullptr));
     return nullptr;
   }
@@ -154,10 +160,8 @@ GstElement* make_file_sink(gpointer self, const Settings& settings, const std::s
   if (!scheme.empty()) {
     const clips::GString_ name = clips::local_path(settings.uri.c_str());
     if (!name) {
-      GST_ELEMENT_ERROR(
-          self, RESOURCE, SETTINGS,
-          ("%s is not the URI of a local file.", clips::display_name(settings.uri).c_str()),
-          (nullptr));
+      GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
+                        ("%s is not the URI of a local file.", shown(settings).c_str()), (nullptr));
       return nullptr;
     }
     path = name.get();
@@ -181,7 +185,7 @@ GstElement* make_sink(gpointer self, const Settings& settings) {
   if (scheme == "s3") return make_s3_sink(self, settings);
   GST_ELEMENT_ERROR(self, RESOURCE, SETTINGS,
                     ("Could not write %s: %s:// is none of file://, s3:// and fd://.",
-                     clips::display_name(settings.uri).c_str(), scheme.c_str()),
+                     shown(settings).c_str(), scheme.c_str()),
                     (nullptr));
   return nullptr;
 }

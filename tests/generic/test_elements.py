@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What holds for every element of the project, whatever it does."""
 
+import http.server
 import itertools
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from ours import BUILD, ELEMENTS, PLUGINS, SOURCE, Gst, plugins
@@ -104,3 +106,55 @@ Gst.deinit()
     assert done.returncode == 0, done.stderr
     alive = [line for line in done.stderr.splitlines() if ":: object-alive," in line]
     assert alive == []
+
+
+class Forbidden(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(403)
+
+    do_HEAD = do_PUT = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def secret_url():
+    """Of a server that refuses everything; with a password and a signature."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forbidden)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://user:SECRET@127.0.0.1:{server.server_port}/film.mp4?X-Amz-Signature=SECRET"
+    server.shutdown()
+
+
+# What has to be set beside the URL, for an element to get as far as using it.
+BESIDE_URL = {"clipseries": {"output": "/dev/null/{index}.mp4", "ranges": "0-1"}}
+
+
+@pytest.mark.parametrize("plugin,name", ELEMENTS)
+def test_secrets_of_a_url_stand_in_no_message_of_an_element(plugin, name, secret_url):
+    element = Gst.ElementFactory.make(name)
+    urls = [key for key in ("uri", "input") if element.find_property(key)]
+    if not urls or plugin == "clipss3":
+        pytest.skip("takes no URL")
+    for key in urls:
+        element.set_property(key, secret_url)
+    for key, value in BESIDE_URL.get(name, {}).items():
+        element.set_property(key, value)
+    pipeline = Gst.Pipeline()
+    pipeline.add(element)
+    if source := element.get_static_pad("src"):
+        sink = Gst.ElementFactory.make("fakesink")
+        pipeline.add(sink)
+        source.link(sink.get_static_pad("sink"))
+    if name == "hlspublishsink":
+        element.request_pad_simple("video")
+    bus = pipeline.get_bus()
+    pipeline.set_state(Gst.State.PLAYING)
+    message = bus.timed_pop_filtered(10 * Gst.SECOND, Gst.MessageType.ERROR)
+    pipeline.set_state(Gst.State.NULL)
+    assert message, "the URL was not used"
+    error, debug = message.parse_error()
+    # A stock element inside of ours writes its own.
+    if message.src.get_factory() and message.src.get_factory().get_plugin_name() == plugin:
+        assert "SECRET" not in error.message + str(debug), (error.message, debug)
