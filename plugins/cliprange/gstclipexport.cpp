@@ -28,6 +28,7 @@
 #include "container.hpp"
 #include "gstrangeproperties.hpp"
 #include "gstrangetypes.hpp"
+#include "gstreaderslot.hpp"
 #include "gsttranscoder.hpp"
 #include "indexcache.hpp"
 
@@ -89,13 +90,10 @@ struct Kept {
 };
 
 struct Private {
-  // Guards settings, results and the pointer to the reader; held for moments only, never while a
-  // reader works.
-  Mutex mutex;
+  Mutex mutex;  // guards settings and results; held for moments only, never while a reader works
   Settings settings CLIPS_GUARDED_BY(mutex);
   guint64 total_size CLIPS_GUARDED_BY(mutex) = 0;
-  std::shared_ptr<UriReader> reader CLIPS_GUARDED_BY(mutex);
-  bool unlocked CLIPS_GUARDED_BY(mutex) = false;
+  ReaderSlot reader;
   State state;
   Kept kept;  // touched while the element starts and stops
 };
@@ -142,25 +140,13 @@ Private& priv(GstClipsClipExport* self) {
   return *static_cast<Private*>(gst_clips_clip_export_get_instance_private(self));
 }
 
-// Makes a reader one that unlock() can reach.
-std::shared_ptr<UriReader> use_reader(Private& p, std::shared_ptr<UriReader> reader) {
-  MutexLock lock(p.mutex);
-  if (p.unlocked) reader->cancel();
-  p.reader = reader;
-  return reader;
-}
-
 Settings settings_of(Private& p) {
   MutexLock lock(p.mutex);
   return p.settings;
 }
 
 void close_source(Private& p) {
-  std::shared_ptr<UriReader> reader;
-  {
-    MutexLock lock(p.mutex);
-    reader = std::move(p.reader);
-  }
+  p.reader.set({});
   p.state = State{};
 }
 
@@ -190,13 +176,7 @@ Result<bool> read_index(Private& p, const std::shared_ptr<UriReader>& reader,
 
 // Stops reading, but leaves the source open for another clip.
 void rest(Private& p) {
-  Kept kept;
-  {
-    MutexLock lock(p.mutex);
-    kept.uri = p.settings.uri;
-    kept.reader = p.reader;
-  }
-  kept.movie = p.state.movie;
+  Kept kept{settings_of(p).uri, p.reader.get(), p.state.movie};
   close_source(p);
   // An index of a part serves no other part.
   const bool whole = kept.reader && kept.movie && !kept.movie->windowed;
@@ -239,10 +219,11 @@ Result<bool> open_source(GstClipsClipExport* self, Private& p, const Settings& s
     kept.reader->begin_count();
     use_movie(p, kept.reader, kept.movie);
     p.state.unproven = kept.reader->remote();
-    use_reader(p, kept.reader);
+    p.reader.set(kept.reader);
     return true;
   }
-  const auto reader = use_reader(p, std::make_shared<UriReader>());
+  const auto reader = std::make_shared<UriReader>();
+  p.reader.set(reader);
   const auto setup = [self](GstElement* source) {
     g_signal_emit(self, source_setup_signal, 0, source);
   };
@@ -283,11 +264,7 @@ Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings&
     const auto opened = open_source(self, p, settings);
     if (!opened) return opened;
   }
-  std::shared_ptr<UriReader> reader;
-  {
-    MutexLock lock(p.mutex);
-    reader = p.reader;
-  }
+  const auto reader = p.reader.get();
   const Options options = options_of(settings);
   const auto make = [&] {
     p.state.encoded = std::make_unique<EncodedStore>();
@@ -448,11 +425,7 @@ GstFlowReturn create(GstPushSrc* src, GstBuffer** buffer) {
     const auto opened = open_clip(self, p);
     if (!opened) return failed(opened.error());
   }
-  std::shared_ptr<UriReader> reader;
-  {
-    MutexLock lock(p.mutex);
-    reader = p.reader;
-  }
+  const auto reader = p.reader.get();
   auto list = next_buffers(p.state);
   if (!list) return failed(list.error());
   const guint count = gst_buffer_list_length(list->get());
@@ -575,7 +548,6 @@ static gboolean gst_clips_clip_export_start(GstBaseSrc* src) {
       RangeProperties& range = p.settings.range;
       range.actual_start = range.actual_stop = GST_CLOCK_TIME_NONE;
       range.actual_frames = p.total_size = 0;
-      p.unlocked = false;
     }
     return TRUE;
   });
@@ -593,11 +565,7 @@ static GstStateChangeReturn gst_clips_clip_export_change_state(GstElement* eleme
     if (transition == GST_STATE_CHANGE_READY_TO_NULL) p.kept = Kept{};
     if (transition != GST_STATE_CHANGE_READY_TO_PAUSED)
       return parent->change_state(element, transition);
-    {
-      // What stopped the run before this one is over.
-      MutexLock lock(p.mutex);
-      p.unlocked = false;
-    }
+    p.reader.begin_run();
     const Settings settings = settings_of(p);
     if (settings.uri.empty() || settings.uri.rfind("file:", 0) == 0) {
       auto ready = open_source(self, p, settings);
@@ -622,33 +590,16 @@ static gboolean gst_clips_clip_export_stop(GstBaseSrc* src) {
   });
 }
 
-// Under the lock only the pointer is fetched: cancel() wakes threads that may want the lock.
 static gboolean gst_clips_clip_export_unlock(GstBaseSrc* src) {
-  auto* self = GST_CLIPS_CLIP_EXPORT(src);
-  return guard(self, FALSE, [&] {
-    Private& p = priv(self);
-    std::shared_ptr<UriReader> reader;
-    {
-      MutexLock lock(p.mutex);
-      p.unlocked = true;
-      reader = p.reader;
-    }
-    if (reader) reader->cancel();
+  return guard(src, FALSE, [&] {
+    priv(GST_CLIPS_CLIP_EXPORT(src)).reader.unlock();
     return TRUE;
   });
 }
 
 static gboolean gst_clips_clip_export_unlock_stop(GstBaseSrc* src) {
-  auto* self = GST_CLIPS_CLIP_EXPORT(src);
-  return guard(self, FALSE, [&] {
-    Private& p = priv(self);
-    std::shared_ptr<UriReader> reader;
-    {
-      MutexLock lock(p.mutex);
-      p.unlocked = false;
-      reader = p.reader;
-    }
-    if (reader) reader->resume();
+  return guard(src, FALSE, [&] {
+    priv(GST_CLIPS_CLIP_EXPORT(src)).reader.unlock_stop();
     return TRUE;
   });
 }

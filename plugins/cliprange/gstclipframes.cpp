@@ -20,14 +20,15 @@
  */
 #include "gstclipframes.h"
 
-#include <atomic>
-
 #include "common/guard.hpp"
 #include "common/handles.hpp"
 #include "common/instance.hpp"
+#include "common/redact.hpp"
 #include "common/thread_annotations.hpp"
 #include "gstframereader.hpp"
+#include "gstrangeproperties.hpp"
 #include "gstrangetypes.hpp"
+#include "gstreaderslot.hpp"
 
 GST_DEBUG_CATEGORY_STATIC(clip_frames_debug);
 #define GST_CAT_DEFAULT clip_frames_debug
@@ -39,7 +40,7 @@ using namespace clips::cut;
 
 struct Settings {
   std::string uri;
-  Request range;
+  RangeBounds range;
   Pick pick = Pick::Multi;
   std::string times;
   std::string frames;
@@ -55,22 +56,15 @@ struct State {
 };
 
 struct Private {
-  // Guards settings, the pointer to the reader and what queries answer; held for moments only.
-  Mutex mutex;
+  Mutex mutex;  // guards settings and what queries answer; held for moments only
   Settings settings CLIPS_GUARDED_BY(mutex);
-  std::shared_ptr<UriReader> reader CLIPS_GUARDED_BY(mutex);
   std::optional<guint64> count CLIPS_GUARDED_BY(mutex);
-  std::atomic<bool> unlocked{false};
+  ReaderSlot reader;
   State state;
 };
 
 enum Property : guint {
-  kUri = 1,
-  kStart,
-  kStop,
-  kStartFrame,
-  kStopFrame,
-  kTolerance,
+  kUri = RangeBounds::kFirstFree,
   kSelect,
   kTimes,
   kFrames,
@@ -124,7 +118,7 @@ Result<FrameRequest> request_of(const Settings& settings) {
     return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
   FrameRequest request;
   request.uri = settings.uri;
-  request.range = settings.range;
+  request.range = settings.range.request();
   request.selection.pick = settings.pick;
   request.selection.count = settings.count;
   request.selection.step = settings.step;
@@ -156,11 +150,7 @@ Result<bool> open_frames(gpointer self, const FrameRequest& request, bool may_de
     g_signal_emit(self, source_setup_signal, 0, source);
   };
   auto reader = std::make_shared<UriReader>();
-  {
-    const MutexLock lock(p.mutex);
-    if (p.unlocked) reader->cancel();
-    p.reader = reader;
-  }
+  p.reader.set(reader);
   auto opened = reader->open(request.uri, setup);
   // A source that cannot jump has no index to read, but may be decoded from its begin.
   auto frames = opened ? read_indexed(reader, request)
@@ -169,13 +159,10 @@ Result<bool> open_frames(gpointer self, const FrameRequest& request, bool may_de
       (frames.error().fault == Fault::Unsupported || frames.error().fault == Fault::NotSeekable)) {
     if (!settings_of(p).decode_all) return tl::make_unexpected(frames.error());
     if (!may_decode) return true;
-    GST_INFO_OBJECT(self, "decoded from the begin: %s", frames.error().message.c_str());
-    {
-      const MutexLock lock(p.mutex);
-      p.reader.reset();
-    }
+    GST_INFO_OBJECT(self, "decoded from the begin: %s", redact(frames.error().message).c_str());
+    p.reader.set({});
     reader.reset();
-    frames = read_decoded(request, p.unlocked, setup);
+    frames = read_decoded(request, p.reader.unlocked(), setup);
   }
   if (!frames) return tl::make_unexpected(frames.error());
   p.state.frames = std::move(*frames);
@@ -185,8 +172,8 @@ Result<bool> open_frames(gpointer self, const FrameRequest& request, bool may_de
 
 void close_frames(Private& p) {
   p.state = State{};
+  p.reader.set({});
   const MutexLock lock(p.mutex);
-  p.reader.reset();
   p.count.reset();
 }
 
@@ -254,26 +241,10 @@ static void gst_clips_clip_frames_set_property(GObject* object, guint id, const 
     };
     const MutexLock lock(p.mutex);
     Settings& s = p.settings;
+    if (s.range.set(id, value)) return;
     switch (id) {
       case kUri:
         s.uri = text();
-        break;
-      case kStart:
-        s.range.start = g_value_get_uint64(value);
-        break;
-      case kStop:
-        s.range.stop.reset();
-        if (g_value_get_uint64(value) != GST_CLOCK_TIME_NONE)
-          s.range.stop = g_value_get_uint64(value);
-        break;
-      case kStartFrame:
-        s.range.start_frame = g_value_get_int64(value);
-        break;
-      case kStopFrame:
-        s.range.stop_frame = g_value_get_int64(value);
-        break;
-      case kTolerance:
-        s.range.tolerance = g_value_get_uint64(value);
         break;
       case kSelect:
         s.pick = static_cast<Pick>(g_value_get_enum(value));
@@ -306,24 +277,10 @@ static void gst_clips_clip_frames_get_property(GObject* object, guint id, GValue
     const auto set_text = [&](const std::string& text) {
       g_value_set_string(value, text.empty() ? nullptr : text.c_str());
     };
+    if (s.range.get(id, value)) return;
     switch (id) {
       case kUri:
         set_text(s.uri);
-        break;
-      case kStart:
-        g_value_set_uint64(value, s.range.start);
-        break;
-      case kStop:
-        g_value_set_uint64(value, s.range.stop.value_or(GST_CLOCK_TIME_NONE));
-        break;
-      case kStartFrame:
-        g_value_set_int64(value, s.range.start_frame);
-        break;
-      case kStopFrame:
-        g_value_set_int64(value, s.range.stop_frame);
-        break;
-      case kTolerance:
-        g_value_set_uint64(value, s.range.tolerance);
         break;
       case kSelect:
         g_value_set_enum(value, static_cast<gint>(s.pick));
@@ -358,7 +315,7 @@ static GstStateChangeReturn gst_clips_clip_frames_change_state(GstElement* eleme
     if (transition != GST_STATE_CHANGE_READY_TO_PAUSED)
       return parent->change_state(element, transition);
     Private& p = priv(element);
-    p.unlocked = false;
+    p.reader.begin_run();
     const auto request = request_of(settings_of(p));
     Result<bool> ready = request ? Result<bool>(true) : tl::make_unexpected(request.error());
     if (ready && request->uri.starts_with("file:")) ready = open_frames(element, *request, false);
@@ -380,31 +337,16 @@ static gboolean gst_clips_clip_frames_stop(GstBaseSrc* src) {
   });
 }
 
-// Under the lock only the pointer is fetched: cancel() wakes threads that may want the lock.
 static gboolean gst_clips_clip_frames_unlock(GstBaseSrc* src) {
   return guard(src, FALSE, [&] {
-    Private& p = priv(src);
-    std::shared_ptr<UriReader> reader;
-    {
-      const MutexLock lock(p.mutex);
-      p.unlocked = true;
-      reader = p.reader;
-    }
-    if (reader) reader->cancel();
+    priv(src).reader.unlock();
     return TRUE;
   });
 }
 
 static gboolean gst_clips_clip_frames_unlock_stop(GstBaseSrc* src) {
   return guard(src, FALSE, [&] {
-    Private& p = priv(src);
-    std::shared_ptr<UriReader> reader;
-    {
-      const MutexLock lock(p.mutex);
-      p.unlocked = false;
-      reader = p.reader;
-    }
-    if (reader) reader->resume();
+    priv(src).reader.unlock_stop();
     return TRUE;
   });
 }
@@ -455,28 +397,7 @@ static void gst_clips_clip_frames_class_init(GstClipsClipFramesClass* klass) {
   };
   install(kUri, g_param_spec_string("uri", "URI", "URI of the source: file, http(s), s3, ...",
                                     nullptr, writable));
-  install(kStart, g_param_spec_uint64("start", "Start",
-                                      "Stream time of the first frame of the range in nanoseconds.",
-                                      0, G_MAXUINT64, d.range.start, writable));
-  install(kStop, g_param_spec_uint64("stop", "Stop",
-                                     "Stream time in nanoseconds from which on frames are no "
-                                     "longer in the range; the largest value means the end.",
-                                     0, G_MAXUINT64, GST_CLOCK_TIME_NONE, writable));
-  install(kStartFrame,
-          g_param_spec_int64("start-frame", "Start frame",
-                             "First frame of the range, counted from 0 in display order; -1 means "
-                             "that start is used.",
-                             -1, G_MAXINT64, d.range.start_frame, writable));
-  install(kStopFrame,
-          g_param_spec_int64("stop-frame", "Stop frame",
-                             "First frame that is no longer in the range, counted from 0 in "
-                             "display order; -1 means that stop is used.",
-                             -1, G_MAXINT64, d.range.stop_frame, writable));
-  install(kTolerance,
-          g_param_spec_uint64("tolerance", "Tolerance",
-                              "A time this many nanoseconds or less before a frame's own means "
-                              "that frame, so that times rounded to milliseconds are exact.",
-                              0, GST_SECOND, d.range.tolerance, writable));
+  RangeBounds::install(object_class);
   install(kSelect, g_param_spec_enum("select", "Select", "Which frames of the range are given.",
                                      pick_get_type(), static_cast<gint>(d.pick), writable));
   install(kTimes, g_param_spec_string("times", "Times",
