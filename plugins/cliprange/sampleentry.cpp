@@ -56,13 +56,26 @@ std::optional<ByteView> find_box(ByteView boxes, uint32_t type) {
   return std::nullopt;
 }
 
+// The head that all sample entries share. Ended by the caller.
+size_t begin_entry(ByteWriter& w, uint32_t code) {
+  const size_t mark = w.box(code);
+  w.zeros(6);
+  w.u16(1);  // data reference
+  return mark;
+}
+
+void put_config(ByteWriter& w, uint32_t box, ByteView config) {
+  if (!box) return;
+  const size_t mark = w.box(box);
+  w.raw(config);
+  w.end(mark);
+}
+
 }  // namespace
 
 Bytes picture_entry(uint32_t code, const Picture& picture, uint32_t box, ByteView config) {
   ByteWriter w;
-  const size_t mark = w.box(code);
-  w.zeros(6);
-  w.u16(1);  // data reference
+  const size_t mark = begin_entry(w, code);
   w.zeros(16);
   w.u16(picture.width);
   w.u16(picture.height);
@@ -73,11 +86,7 @@ Bytes picture_entry(uint32_t code, const Picture& picture, uint32_t box, ByteVie
   w.zeros(32);
   w.u16(24);
   w.u16(0xffff);
-  if (box) {
-    const size_t inner = w.box(box);
-    w.raw(config);
-    w.end(inner);
-  }
+  put_config(w, box, config);
   if (picture.pixel_width != picture.pixel_height) {
     const size_t pasp = w.box(fourcc("pasp"));
     w.u32(picture.pixel_width);
@@ -118,19 +127,13 @@ Picture picture_of(ByteView entry) {
 
 Bytes sound_entry(uint32_t code, const Sound& sound, uint32_t box, ByteView config) {
   ByteWriter w;
-  const size_t mark = w.box(code);
-  w.zeros(6);
-  w.u16(1);  // data reference
+  const size_t mark = begin_entry(w, code);
   w.zeros(8);
   w.u16(sound.channels);
   w.u16(sound.bits);
   w.zeros(4);
   w.u32(sound.rate > 0xffff ? 0 : sound.rate << 16);
-  if (box) {
-    const size_t inner = w.box(box);
-    w.raw(config);
-    w.end(inner);
-  }
+  put_config(w, box, config);
   w.end(mark);
   return std::move(w.out);
 }
