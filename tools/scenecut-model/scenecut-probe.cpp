@@ -4,7 +4,6 @@
 //   cut-candidates                   thumbnails -> frame and features of each, as floats
 //   gradual-candidates               thumbnails -> first and last frame and features, as floats
 //   detect THRESHOLD [MODEL]         thumbnails -> boundaries, one a line
-//   scores                           thumbnails -> luma step and cut score of each frame
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -128,27 +127,6 @@ class ModelFile {
   std::vector<Tree> trees_[3];
 };
 
-// One line a frame: luma step, and the score of a cut there (0 where it is no candidate).
-int scores(const BoundaryModel& model) {
-  History history;
-  Thumbnail t;
-  std::int64_t next = 1;
-  const auto measure = [&] {
-    double score = 0;
-    if (is_cut_candidate(history, next))
-      score = static_cast<double>(model.cut.probability(cut_features(history, next).data()));
-    std::printf("%.3f %.4f\n", static_cast<double>(history.luma_step(next)), score);
-    ++next;
-  };
-  std::printf("0 0\n");
-  while (read_thumbnail(t)) {
-    history.push(t);
-    if (history.last() - next >= kCutContext) measure();
-  }
-  while (next <= history.last()) measure();
-  return 0;
-}
-
 // One line a boundary: kind, frame, first and last frame, score.
 int detect(double threshold, const BoundaryModel& model) {
   Detector detector({.threshold = threshold}, model);
@@ -184,6 +162,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "cannot read the model %s\n", argv[3]);
     return 1;
   }
-  if (verb == "scores" && argc == 2) return scores(default_model());
   return 2;
 }
