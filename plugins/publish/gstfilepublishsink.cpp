@@ -256,6 +256,11 @@ GstFlowReturn post_unreadable(gpointer self) {
 
 GstFlowReturn write_one_object(gpointer self, GstBuffer* buffer) {
   auto& state = priv(self).state;
+  if (priv(self).error_watch.failed()) {
+    GST_INFO_OBJECT(self, "a buffer after an error, nothing is published");
+    // Not GST_FLOW_ERROR, for which the source would post another error.
+    return GST_FLOW_FLUSHING;
+  }
   if (state.name_template->needs_pts() && !GST_BUFFER_PTS_IS_VALID(buffer)) {
     state.failed = true;
     GST_ELEMENT_ERROR(

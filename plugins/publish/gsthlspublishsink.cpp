@@ -28,6 +28,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -69,7 +70,9 @@ struct Settings {
 struct Variant {
   int index = kOnly;
   GstElement* mux = nullptr;  // the bin owns these
+  GstElement* segmenter = nullptr;
   GstElement* sink = nullptr;
+  GstElement* queue = nullptr;  // of the sound
   HlsVariant facts;
   std::vector<GstClockTime> starts;  // of the segments, as timestamps of their first pictures
   GstClockTime end = 0;
@@ -328,6 +331,11 @@ bool publish_playlists(gpointer self) {
   return publish(self, place.of(place.playlist), multivariant_playlist(variants));
 }
 
+bool all_ended(Private& p) CLIPS_REQUIRES(p.mutex) {
+  return std::all_of(p.variants.begin(), p.variants.end(),
+                     [](const auto& entry) { return bool(entry.second->ended); });
+}
+
 // In the thread of the sink that is done last.
 void finish(GstBin* self) {
   auto& p = priv(self);
@@ -359,14 +367,13 @@ void handle_message(GstBin* self, GstMessage* message) {
   }
   if (type == GST_MESSAGE_EOS) {
     auto owned = clips::MessageRef::adopt(message);
-    bool all = true;
+    bool all = false;
     {
       const clips::MutexLock lock(p.mutex);
-      for (auto& [index, variant] : p.variants) {
+      for (auto& [index, variant] : p.variants)
         if (GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(variant->sink))
           variant->ended = std::move(owned);
-        all = all && variant->ended;
-      }
+      all = all_ended(p);
     }
     if (owned) {
       GST_BIN_CLASS(parent_class)->handle_message(self, owned.release());
@@ -493,19 +500,6 @@ GstPadProbeReturn on_audio(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   return GST_PAD_PROBE_OK;
 }
 
-// Links the sound to a variant, when both are there.
-bool link_sound(GstElement* self, const Variant& variant) {
-  auto& p = priv(self);
-  GstElement* queue = gst_element_factory_make("queue", nullptr);
-  if (!queue) return false;
-  // Encoders run apart by their look-ahead, which is counted in frames: no limit of time is right.
-  g_object_set(queue, "max-size-buffers", 0U, "max-size-time", G_GUINT64_CONSTANT(0),
-               "max-size-bytes", 16U << 20, nullptr);
-  gst_bin_add(GST_BIN(self), queue);
-  return gst_element_link(p.tee, queue) && gst_element_link(queue, variant.mux) &&
-         gst_element_sync_state_with_parent(queue);
-}
-
 GstElement* missing(gpointer self, const char* factory) {
   GST_ELEMENT_ERROR(self, CORE, MISSING_PLUGIN,
                     ("The element %s is not installed. Install the plugin that has it.", factory),
@@ -518,6 +512,19 @@ GstElement* make_child(GstElement* self, const char* factory) {
   if (!child) return missing(self, factory);
   gst_bin_add(GST_BIN(self), child);
   return child;
+}
+
+// Links the sound to a variant, when both are there.
+bool link_sound(GstElement* self, Variant& variant) {
+  auto& p = priv(self);
+  GstElement* queue = make_child(self, "queue");
+  if (!queue) return false;
+  variant.queue = queue;
+  // Encoders run apart by their look-ahead, which is counted in frames: no limit of time is right.
+  g_object_set(queue, "max-size-buffers", 0U, "max-size-time", G_GUINT64_CONSTANT(0),
+               "max-size-bytes", 16U << 20, nullptr);
+  return gst_element_link(p.tee, queue) && gst_element_link(queue, variant.mux) &&
+         gst_element_sync_state_with_parent(queue);
 }
 
 // The playlist must not be found before the segments are there, and a sink that waited for its
@@ -533,13 +540,14 @@ GstPad* add_variant(GstElement* self, GstPadTemplate* pad_template, int index) {
   variant->index = index;
   variant->mux = make_child(self, "mpegtsmux");
   if (!variant->mux) return nullptr;
-  auto* segmenter = gst_clips_hls_segmenter_new(
+  variant->segmenter = gst_clips_hls_segmenter_new(
       [self, variant](gsize bytes) { on_segment(self, *variant, bytes); });
   variant->sink = GST_ELEMENT(g_object_new(GST_CLIPS_TYPE_URI_SINK_BIN, nullptr));
-  gst_bin_add_many(GST_BIN(self), segmenter, variant->sink, nullptr);
+  gst_bin_add_many(GST_BIN(self), variant->segmenter, variant->sink, nullptr);
   gst_util_set_object_arg(G_OBJECT(variant->sink), "next-file", "buffer");
   g_signal_connect(variant->sink, "sink-setup", G_CALLBACK(set_up_sink), nullptr);
-  if (!gst_element_link_many(variant->mux, segmenter, variant->sink, nullptr)) return nullptr;
+  if (!gst_element_link_many(variant->mux, variant->segmenter, variant->sink, nullptr))
+    return nullptr;
   const auto target = clips::PadRef::adopt(gst_element_request_pad_simple(variant->mux, "sink_%d"));
   gst_pad_set_offset(target.get(), kRoom);
   const std::string name = index == kOnly ? "video" : "video_" + std::to_string(index);
@@ -661,9 +669,71 @@ GstPad* request_new_pad(GstElement* self, GstPadTemplate* pad_template, const gc
   });
 }
 
+void remove_child(GstElement* self, GstElement* child) {
+  const auto kept = clips::ElementRef::retain(child);
+  gst_element_set_state(child, GST_STATE_NULL);
+  gst_bin_remove(GST_BIN(self), child);
+}
+
+// Gives a request pad back by the pad that it is linked to.
+void release_peer(GstElement* child, const char* name) {
+  const auto pad = clips::PadRef::adopt(gst_element_get_static_pad(child, name));
+  const auto peer = clips::PadRef::adopt(gst_pad_get_peer(pad.get()));
+  const auto owner =
+      peer ? clips::ElementRef::adopt(gst_pad_get_parent_element(peer.get())) : clips::ElementRef();
+  if (owner) gst_element_release_request_pad(owner.get(), peer.get());
+}
+
+// Between the tee and a muxer, which would wait for what comes out of it.
+void remove_queue(GstElement* self, GstElement* queue) {
+  if (!queue) return;
+  release_peer(queue, "sink");
+  release_peer(queue, "src");
+  remove_child(self, queue);
+}
+
+void release_sound(GstElement* self) {
+  auto& p = priv(self);
+  std::vector<GstElement*> queues;
+  {
+    const clips::MutexLock lock(p.mutex);
+    for (auto& [index, variant] : p.variants)
+      queues.push_back(std::exchange(variant->queue, nullptr));
+    p.codec.clear();
+    p.priming = 0;
+    p.sound_start = GST_CLOCK_TIME_NONE;
+  }
+  for (auto* queue : queues) remove_queue(self, queue);
+  remove_child(self, std::exchange(p.tee, nullptr));
+}
+
+void release_variant(GstElement* self, int index) {
+  auto& p = priv(self);
+  std::unique_ptr<Variant> variant;
+  bool others_wait = false;
+  {
+    const clips::MutexLock lock(p.mutex);
+    const auto found = p.variants.find(index);
+    if (found == p.variants.end()) return;
+    variant = std::move(found->second);
+    p.variants.erase(found);
+    others_wait = !p.variants.empty() && !p.complete && all_ended(p);
+  }
+  remove_queue(self, variant->queue);
+  for (auto* child : {variant->mux, variant->segmenter, variant->sink}) remove_child(self, child);
+  if (others_wait) finish(GST_BIN(self));
+}
+
 void release_pad(GstElement* self, GstPad* pad) {
-  gst_pad_set_active(pad, FALSE);
-  gst_element_remove_pad(self, pad);
+  clips::guard(self, [&] {
+    const std::string name = GST_PAD_NAME(pad);
+    gst_pad_set_active(pad, FALSE);
+    gst_element_remove_pad(self, pad);
+    if (name == "audio")
+      release_sound(self);
+    else
+      release_variant(self, name == "video" ? kOnly : std::stoi(name.substr(strlen("video_"))));
+  });
 }
 
 // States

@@ -194,6 +194,25 @@ def test_eos_after_an_error_elsewhere_publishes_nothing(sink, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_for_each_buffer_ends_with_an_error_elsewhere(sink, tmp_path):
+    element, name = sink
+    pipeline = launch(f"appsrc name=data ! {element} next-file=buffer", **{name: tmp_path / "{index}.bin"})
+    source, bus = pipeline.get_by_name("data"), pipeline.get_bus()
+    pipeline.set_state(Gst.State.PLAYING)
+    source.emit("push-buffer", Gst.Buffer.new_wrapped(b"first"))
+    while True:
+        message = bus.timed_pop_filtered(10 * SECOND, Gst.MessageType.ELEMENT)
+        assert message
+        if message.get_structure().get_name() == PUBLISHED:
+            break
+    source.post_message(Gst.Message.new_error(source, GLib.GError.new_literal(Gst.StreamError.quark(), "bad", 1), ""))
+    source.emit("push-buffer", Gst.Buffer.new_wrapped(b"second"))
+    source.emit("end-of-stream")
+    assert bus.timed_pop_filtered(SECOND // 2, Gst.MessageType.EOS) is None
+    pipeline.set_state(Gst.State.NULL)
+    assert [path.name for path in tmp_path.iterdir()] == ["0.bin"]
+
+
 @pytest.mark.parametrize(
     "muxer",
     ["mp4mux", "mp4mux faststart=true", "mp4mux fragment-duration=500", "qtmux", "matroskamux", "flvmux", "mpegtsmux"],
@@ -569,3 +588,32 @@ def test_killed_at_random_moments_never_shows_a_part(tmp_path):
     assert run(launch("fakesrc num-buffers=1 ! urisinkbin name=sink", uri=str(target))).eos
     # Between link and rename is the one moment that leaves a hidden file, for the next writer to take.
     assert os.listdir(tmp_path) == ["a"]
+
+
+def encode_into(pad, pipeline):
+    encoder = Gst.parse_bin_from_description(VIDEO + "x264enc speed-preset=ultrafast ! h264parse", True)
+    pipeline.add(encoder)
+    assert encoder.get_static_pad("src").link(pad) == Gst.PadLinkReturn.OK
+
+
+def test_hls_variant_that_is_given_back_is_not_waited_for(tmp_path):
+    pipeline = launch("hlspublishsink name=sink", uri=tmp_path / "film")
+    sink = pipeline.get_by_name("sink")
+    kept, spare = sink.request_pad_simple("video_0"), sink.request_pad_simple("video_1")
+    sound = sink.request_pad_simple("audio")
+    sink.release_request_pad(spare)
+    sink.release_request_pad(sound)
+    encode_into(kept, pipeline)
+    assert run(pipeline).eos
+    names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert names == {"film/index.m3u8", "film/v0/index.m3u8", "film/v0/segment00000.ts"}
+
+
+def test_hls_pad_can_be_asked_for_again(tmp_path):
+    pipeline = launch("hlspublishsink name=sink", uri=tmp_path)
+    sink = pipeline.get_by_name("sink")
+    for name in ("video", "audio", "video_0"):
+        sink.release_request_pad(sink.request_pad_simple(name))
+    encode_into(sink.request_pad_simple("video"), pipeline)
+    assert run(pipeline).eos
+    assert {path.name for path in tmp_path.iterdir()} == {"index.m3u8", "segment00000.ts"}
