@@ -23,7 +23,9 @@ GstPadProbeReturn choose_on_caps(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   const GstStructure* structure = gst_caps_get_structure(caps, 0);
   const auto decoder = ElementRef::adopt(gst_pad_get_parent_element(pad));
   if (!decoder) return GST_PAD_PROBE_OK;
-  g_object_set(decoder.get(), "direct-rendering", FALSE, nullptr);
+  // FFmpeg's decoders have it, others with such threads do not.
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(decoder.get()), "direct-rendering"))
+    g_object_set(decoder.get(), "direct-rendering", FALSE, nullptr);
   gint width = 0;
   gint height = 0;
   if (!gst_structure_get_int(structure, "width", &width) ||

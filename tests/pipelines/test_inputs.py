@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import http.server
 import os
+import subprocess
 import threading
 
 import pytest
@@ -54,6 +55,16 @@ INPUTS = [
     recipe("mjpeg-pcm", "avi", video=MJPEG, audio=PCM),
     recipe("h264-ac3", "avi", video=x264(30, 0), audio=AC3),
 ]
+
+
+def test_decoders_that_are_not_of_ffmpeg_are_asked_for_nothing_that_they_lack(tmp_path):
+    """A property that is not there is a warning, which the environment of tests makes fatal."""
+    subprocess.run(["gst-launch-1.0", "-q", *"videotestsrc num-buffers=5 ! openjpegenc ! matroskamux".split(), "!", "filesink",
+                    f"location={tmp_path}/jpeg2000.mkv"], check=True)
+    done = subprocess.run(["gst-launch-1.0", "-q", "proxybin", f"input={tmp_path}/jpeg2000.mkv", f"output={tmp_path}/out.mp4"],
+                          env=dict(os.environ, G_DEBUG="fatal-warnings"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "direct-rendering" not in done.stderr, done.stderr
+    assert (tmp_path / "out.mp4").exists()
 
 
 @pytest.mark.parametrize("made_of", INPUTS, ids=lambda r: f"{r.name[3:]}.{r.ext}")
