@@ -39,6 +39,8 @@ Problem child_problem(std::string code, std::string message) {
   return problem;
 }
 
+std::string secret_word_variable(std::size_t index);
+
 class ChildRun {
  public:
   explicit ChildRun(const ChildOptions& options) : options_(options) {}
@@ -76,15 +78,21 @@ tl::expected<ObjectPtr<GSubprocess>, Problem> ChildRun::start() {
     if (copy < 0) return tl::unexpected(child_problem("open", std::strerror(errno)));
     g_subprocess_launcher_take_fd(launcher.get(), copy, 3);
   }
-  std::vector<const gchar*> words = {"/proc/self/exe"};
+  std::vector<std::string> words = {"/proc/self/exe"};
   for (const std::string& word : options_.words) {
-    words.push_back(word.c_str());
+    words.push_back(redact(word));
+    if (words.back() != word)
+      g_subprocess_launcher_setenv(launcher.get(), secret_word_variable(words.size() - 1).c_str(),
+                                   word.c_str(), TRUE);
     // Behind the command, in front of what is no option.
     if (words.size() == 2) words.insert(words.end(), {"--progress=json", "--die-with-parent"});
   }
-  words.push_back(nullptr);
+  std::vector<const gchar*> arguments;
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  arguments.push_back(nullptr);
   GError* raw = nullptr;
-  ObjectPtr<GSubprocess> process(g_subprocess_launcher_spawnv(launcher.get(), words.data(), &raw));
+  ObjectPtr<GSubprocess> process(
+      g_subprocess_launcher_spawnv(launcher.get(), arguments.data(), &raw));
   if (process) return process;
   const ErrorPtr error(raw);
   return tl::unexpected(child_problem("start", one_line(error->message)));
@@ -225,7 +233,24 @@ ChildResult ChildRun::run() {
   return std::move(result_);
 }
 
+// Everybody may read the words of a process, its environment only its owner.
+std::string secret_word_variable(std::size_t index) {
+  return "GST_CLIPS_SECRET_WORD_" + std::to_string(index);
+}
+
 }  // namespace
+
+std::vector<char*> words_of_process(int count, char* words[]) {
+  std::vector<char*> all(words, words + count);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const std::string variable = secret_word_variable(i);
+    const gchar* secret = g_getenv(variable.c_str());
+    if (!secret) continue;
+    all[i] = g_strdup(secret);  // for as long as the process lives
+    g_unsetenv(variable.c_str());
+  }
+  return all;
+}
 
 tl::expected<NamelessFile, Problem> NamelessFile::create(bool on_disk) {
   const int descriptor = on_disk ? open(g_get_tmp_dir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)

@@ -51,6 +51,11 @@ struct ChildResult {
 // Runs gst-clips in a process of its own: a crash, an endless loop or a kill of the child is an
 // error with a report, not the end of one. The first SIGINT, SIGTERM or SIGHUP is passed on; when
 // this process ends in any way, so does the child.
+//
+// The list of processes shows the words of the child without the secrets of URLs.
 ChildResult run_child(const ChildOptions& options);
+
+// The words of this process, with what run_child() has kept out of the list of processes.
+std::vector<char*> words_of_process(int count, char* words[]);
 
 }  // namespace clips::tool

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "child_run.hpp"
 #include "command.hpp"
 #include "exit_code.hpp"
 #include "interrupts.hpp"
@@ -29,8 +30,7 @@ void print_help() {
       "Commands:");
   for (const Command& command : commands()) {
     if (command.hidden) continue;
-    const std::string call = std::string(command.name) + " " + command.arguments;
-    std::printf("  %-32s %s\n", call.c_str(), command.summary);
+    std::printf("  %-9s %s\n", command.name, command.summary);
   }
   std::puts(
       "\n"
@@ -107,7 +107,9 @@ int main(int argc, char* argv[]) {
   std::setlocale(LC_ALL, "");
   g_log_set_writer_func(write_log, nullptr, nullptr);
   try {
-    return dispatch({argv + 1, argv + argc});
+    auto words = words_of_process(argc, argv);
+    words.erase(words.begin());
+    return dispatch(std::move(words));
   } catch (const std::exception& e) {
     std::fprintf(stderr, "gst-clips: An internal operation failed: %s\n",
                  one_line(e.what()).c_str());

@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from cliptest import media
 
 sys.path.insert(0, os.path.dirname(__file__))
-from runner import DEFINITIONS, PROGRAM, ROOT, call, environment, listing, wait_until_gone, wait_until_reading  # noqa: E402
+from runner import DEFINITIONS, PROGRAM, ROOT, call, children, environment, listing, wait_until_gone, wait_until_reading  # noqa: E402
 
 FIELDS = ["event", "job_id", "preset", "status", "exit_code", "input", "output", "outputs", "bytes", "media", "frames",
           "started_at", "finished_at", "duration_ms", "peak_rss_kib", "warnings", "error", "host", "version"]
@@ -295,6 +296,37 @@ def running(slow):
                 os.kill(pid, signal.SIGKILL)
         process.kill()
         process.communicate()
+
+
+def test_the_list_of_processes_shows_no_signature(tmp_path):
+    asked, seen = queue.Queue(), threading.Event()
+
+    class Slow(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.put(self.path)
+            seen.wait(20)
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/film.mp4?X-Amz-Signature=geheim"
+    process = subprocess.Popen([PROGRAM, "job"], stdout=subprocess.PIPE,
+                               env=plain(JOB_ID="x", INPUT_URL=url, OUTPUT_URL=f"{tmp_path}/out.mp4"))
+    try:
+        assert asked.get(timeout=20) == "/film.mp4?X-Amz-Signature=geheim"
+        below = children(process.pid)
+        assert len(below) == 1
+        with open(f"/proc/{below[0]}/cmdline", "rb") as file:
+            words = file.read()
+        assert b"/film.mp4?..." in words and b"geheim" not in words
+    finally:
+        seen.set()
+        out, _ = process.communicate(timeout=20)
+        server.shutdown()
+    assert process.returncode == 4 and b"geheim" not in out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
