@@ -841,12 +841,8 @@ void Ingest::tell_outputs() {
 
 int ingest(const Command& command, const IngestRequest& request, const std::vector<char*>& words,
            const RunFlags& flags) {
-  const auto mode = progress_mode(flags.progress() ? flags.progress() : "auto");
-  if (!mode)
-    return usage_error(command, "--progress is auto, bar, json or none, not \"" +
-                                    std::string(flags.progress()) + "\"");
-  if (flags.stall_seconds() < 0)
-    return usage_error(command, "--stall-timeout is a number of seconds, 0 or more");
+  const auto mode = flags.progress();
+  if (!mode) return usage_error(command, mode.error());
   Reporter reporter(*mode);
   const auto refuse = [&](const Problem& problem) {
     reporter.error(problem);
@@ -859,6 +855,13 @@ int ingest(const Command& command, const IngestRequest& request, const std::vect
       return refuse(usage_problem("\"" + key + "\" is set by the command."));
   if (flags.finish())
     return refuse(usage_problem("--finish-on-interrupt: half a video is no ingest."));
+  for (const auto& [given, option] :
+       {std::pair(flags.print_launch(), "--print-launch"), {flags.dot() != nullptr, "--dot"}})
+    if (given)
+      return refuse(
+          usage_problem(std::string(option) +
+                        ": an ingest is several runs. Give it to \"gst-clips run ingest\","
+                        " which encodes and finds the cuts."));
   auto definition = open_definition("ingest");
   if (!definition) return refuse(definition.error());
   // Every value is checked before anything starts.
@@ -873,9 +876,8 @@ int ingest(const Command& command, const IngestRequest& request, const std::vect
   if (flags.with_parent() && !die_with_parent())
     return refuse(problem_with(ExitCode::failed, "interrupt", "parent",
                                "The process that started this one has ended."));
-  const int status = Ingest(request, std::move(*settings), reporter, *place,
-                            static_cast<unsigned>(flags.stall_seconds()))
-                         .run();
+  const int status =
+      Ingest(request, std::move(*settings), reporter, *place, flags.stall_seconds()).run();
   Interrupts::listen({});
   return status;
 }

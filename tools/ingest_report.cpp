@@ -12,27 +12,9 @@ namespace clips::tool {
 
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
-      case '"':
-        result += "&quot;";
-        break;
-      default:
-        result += c;
-    }
-  }
-  return result;
+std::string escaped(const std::string& text) {
+  const GString_ markup(g_markup_escape_text(text.c_str(), static_cast<gssize>(text.size())));
+  return markup.get();
 }
 
 // A relative path as a URL: what people put into file names must not end it.

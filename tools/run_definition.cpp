@@ -88,16 +88,20 @@ std::vector<GOptionEntry> RunFlags::entries() {
   };
 }
 
+tl::expected<ProgressMode, std::string> RunFlags::progress() const {
+  const std::string text = progress_.text ? progress_.text : "auto";
+  const auto mode = progress_mode(text);
+  if (!mode) return tl::unexpected("--progress is auto, bar, json or none, not \"" + text + "\"");
+  if (stall_seconds_ < 0)
+    return tl::unexpected(std::string("--stall-timeout is a number of seconds, 0 or more"));
+  return *mode;
+}
+
 int run_definition(const Command& command, const char* name_or_file, const Settings& given,
                    const Settings& defaults, const std::vector<char*>& words,
                    const RunFlags& flags) {
-  const auto mode = progress_mode(flags.progress() ? flags.progress() : "auto");
-  if (!mode) {
-    return usage_error(command, "--progress is auto, bar, json or none, not \"" +
-                                    std::string(flags.progress()) + "\"");
-  }
-  if (flags.stall_seconds() < 0)
-    return usage_error(command, "--stall-timeout is a number of seconds, 0 or more");
+  const auto mode = flags.progress();
+  if (!mode) return usage_error(command, mode.error());
   Reporter reporter(*mode);
   const auto refuse = [&](const Problem& problem) {
     reporter.error(problem);
@@ -156,7 +160,7 @@ int run_definition(const Command& command, const char* name_or_file, const Setti
   for (const auto& [key, value] : *settings)
     if (key == "input") options.input_name = value;
   options.dot_directory = flags.dot() ? flags.dot() : "";
-  options.stall_seconds = static_cast<unsigned>(flags.stall_seconds());
+  options.stall_seconds = flags.stall_seconds();
   return run_pipeline(pipeline.get(), reporter, options);
 }
 

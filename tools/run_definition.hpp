@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #pragma once
 
+#include <string>
+#include <tl/expected.hpp>
 #include <vector>
 
 #include "command.hpp"
 #include "common/handles.hpp"
 #include "definitions.hpp"
 #include "option_text.hpp"
+#include "reporter.hpp"
 
 namespace clips::tool {
 
@@ -15,12 +18,13 @@ class RunFlags {
  public:
   std::vector<GOptionEntry> entries();
 
-  const gchar* progress() const noexcept { return progress_.text; }
+  // How to show progress; the error is what is wrong with the flags.
+  tl::expected<ProgressMode, std::string> progress() const;
   const gchar* dot() const noexcept { return dot_.text; }
   bool finish() const noexcept { return finish_; }
   bool with_parent() const noexcept { return with_parent_; }
   bool print_launch() const noexcept { return print_launch_; }
-  gint stall_seconds() const noexcept { return stall_seconds_; }
+  unsigned stall_seconds() const noexcept { return static_cast<unsigned>(stall_seconds_); }
 
  private:
   OptionText progress_;

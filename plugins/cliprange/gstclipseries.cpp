@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/display_name.hpp"
 #include "common/guard.hpp"
 #include "common/handles.hpp"
 #include "common/instance.hpp"
@@ -104,8 +105,11 @@ Result<Job> plan(const Settings& settings) {
     return fail(Fault::Settings, "There is no source. Set the property 'uri'.");
   if (settings.output.empty())
     return fail(Fault::Settings, "There is no place for the clips. Set the property 'output'.");
-  if (settings.ranges.empty() == settings.cut_list.empty())
-    return fail(Fault::Settings, "Give either ranges or a cut list, not both and not neither.");
+  if (settings.ranges.empty() && settings.cut_list.empty())
+    return fail(Fault::Settings,
+                "It is not said what to cut. Give ranges, such as 12.5-15, or a cut list.");
+  if (!settings.ranges.empty() && !settings.cut_list.empty())
+    return fail(Fault::Settings, "Give ranges or a cut list, not both.");
   Job job;
   job.settings = settings;
   if (settings.cut_list.empty()) {
@@ -134,9 +138,8 @@ Result<Job> plan(const Settings& settings) {
   }
   const auto name = NameTemplate::parse(settings.output);
   if (!name)
-    return fail(Fault::Settings, "The output \"" + settings.output +
-                                     "\" cannot name several clips: " + name.error() +
-                                     ". Put {index} into it.");
+    return fail(Fault::Settings, "The output " + display_name(settings.output) +
+                                     " cannot name several clips: " + name.error() + ".");
   if (name->needs_pts()) return fail(Fault::Settings, "Clips are named by {index}, not by {pts}.");
   for (size_t i = 0; i < job.ranges.size(); ++i) job.outputs.push_back(name->render(i, 0));
   return job;
@@ -185,9 +188,10 @@ void post(GstElement* self, GstStructure* structure) {
 }
 
 void say_result(GstElement* self, size_t index, const std::string& output, const Outcome& outcome) {
-  GstStructure* s = gst_structure_new(
-      "clip-result", "index", G_TYPE_UINT64, static_cast<guint64>(index), "output", G_TYPE_STRING,
-      output.c_str(), "status", G_TYPE_STRING, outcome.error ? "failed" : "published", nullptr);
+  GstStructure* s =
+      gst_structure_new("clip-result", "index", G_TYPE_UINT64, static_cast<guint64>(index),
+                        "output", G_TYPE_STRING, display_name(output).c_str(), "status",
+                        G_TYPE_STRING, outcome.error ? "failed" : "published", nullptr);
   const auto copy = [&](const GstStructure* from, const char* field) {
     if (const GValue* value = from ? gst_structure_get_value(from, field) : nullptr)
       gst_structure_set_value(s, field, value);

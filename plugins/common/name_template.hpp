@@ -55,8 +55,7 @@ class NameTemplate {
     finish_literal();
     if (!varies)
       return tl::unexpected(
-          std::string("neither {index} nor {pts} stands in it, so every buffer would replace the "
-                      "one before"));
+          std::string("every file would replace the one before; put {index} into it"));
     return result;
   }
 

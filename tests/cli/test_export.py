@@ -98,6 +98,12 @@ def test_an_output_that_cannot_be_written_fails_alone(film, tmp_path):
     assert listing(tmp_path) == ["0.mp4", "1.mp4", "2.mp4"]
 
 
+def test_the_result_of_a_clip_names_its_output_whatever_its_bytes(film, tmp_path):
+    result = call("export", "--progress=json", film.path, os.fsencode(tmp_path) + b"/a\xff\n{index}.mp4", "--range=0-1")
+    assert result.status == 0, result
+    assert [r["output"] for r in results(result)] == [f"{tmp_path}/a\\xff\\x0a0.mp4"]
+
+
 @pytest.mark.parametrize("words, says", [
     (["--range=1"], "between start and stop"), (["--range=2-x"], "START-STOP"), ([], "ranges"),
     (["--range=0-1", "--range=1-2", "OUTPUT=clip.mp4"], "{index}"),

@@ -58,6 +58,8 @@ def test_every_output_is_there_and_the_manifest_is_true(done):
     assert {"artifacts/cuts/film.json", "artifacts/cuts/film.csv", "artifacts/cuts/film.edl"} <= set(files(folder))
     assert manifest["frames"] == 100 and manifest["cuts"] == 1 and manifest["peak_rss_kib"] > 0
     assert result.named("done")[0]["outputs"][-1].endswith("/ingest.json")
+    told = {e["uri"].rsplit("/film/")[1]: e["bytes"] for e in result.named("published")}
+    assert told == {name: (folder / name).stat().st_size for name in files(folder)}
 
 
 def test_the_source_is_decoded_once(done):
@@ -279,7 +281,7 @@ def test_an_interrupt_leaves_nothing(after, tmp_path):
 
 @pytest.mark.parametrize("words,status", [
     (["nonsense=1"], 2), (["proxy-crf=99"], 2), (["proxy-output=x"], 2), (["--cuts=nonsense"], 2),
-    (["--finish-on-interrupt"], 2),
+    (["--finish-on-interrupt"], 2), (["--print-launch"], 2), (["--dot=/tmp"], 2),
 ])
 def test_wrong_values_are_refused_before_any_work(words, status, tmp_path):
     result = call("ingest", media(FILM).path, str(tmp_path / "out"), *words)
