@@ -51,7 +51,7 @@ bool parse_options(const Command& command, std::vector<char*>& arguments,
 }
 
 int usage_error(const Command& command, const std::string& message) {
-  std::string line = one_line(message);
+  std::string line = one_line(redact(message));
   if (!line.empty() && line.back() != '.' && line.back() != '?') line += '.';
   std::fprintf(stderr, "gst-clips: %s See: gst-clips %s --help\n", line.c_str(), command.name);
   return static_cast<int>(ExitCode::usage);

@@ -54,7 +54,7 @@ ListedDefinitions list_definitions() {
 
 Problem library_problem(const GError& error) {
   if (error.domain != GST_CLIPS_ERROR) return problem_of(error, ExitCode::failed);
-  Problem problem = usage_problem(redact(error.message));
+  Problem problem = usage_problem(error.message);
   switch (error.code) {
     case GST_CLIPS_ERROR_NOT_FOUND:
       problem.code = "not-found";

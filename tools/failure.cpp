@@ -202,7 +202,7 @@ Problem usage_problem(std::string message, std::string code) {
   Problem problem;
   problem.domain = "usage";
   problem.code = std::move(code);
-  problem.message = one_line(message);
+  problem.message = one_line(redact(message));
   problem.exit = ExitCode::usage;
   return problem;
 }

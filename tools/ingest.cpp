@@ -853,15 +853,6 @@ int ingest(const Command& command, const IngestRequest& request, const std::vect
   for (const auto& [key, value] : *settings)
     if (key == "input" || key.ends_with("-output"))
       return refuse(usage_problem("\"" + key + "\" is set by the command."));
-  if (flags.finish())
-    return refuse(usage_problem("--finish-on-interrupt: half a video is no ingest."));
-  for (const auto& [given, option] :
-       {std::pair(flags.print_launch(), "--print-launch"), {flags.dot() != nullptr, "--dot"}})
-    if (given)
-      return refuse(
-          usage_problem(std::string(option) +
-                        ": an ingest is several runs. Give it to \"gst-clips run ingest\","
-                        " which encodes and finds the cuts."));
   auto definition = open_definition("ingest");
   if (!definition) return refuse(definition.error());
   // Every value is checked before anything starts.

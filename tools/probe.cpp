@@ -58,7 +58,7 @@ Problem problem_of_fault(const cut::Error& error, const std::string& input) {
       problem.exit = ExitCode::missing_plugin;
       break;
     case cut::Fault::Settings:
-      return usage_problem(redact(error.message));
+      return usage_problem(error.message);
     default:
       break;
   }

@@ -41,8 +41,6 @@ class Reporter {
   void done(std::uint64_t milliseconds, std::uint64_t frames, std::uint64_t peak_rss_kib);
 
   const std::vector<std::string>& published() const noexcept { return published_; }
-  // False when standard output has refused an event.
-  bool intact() const noexcept { return intact_; }
 
  private:
   void line(const nlohmann::ordered_json& event);
@@ -53,7 +51,6 @@ class Reporter {
   ProgressMode mode_;
   bool terminal_;
   bool bar_shown_ = false;
-  bool intact_ = true;
   std::optional<std::uint64_t> last_position_;
   std::optional<std::uint64_t> last_duration_;
   std::int64_t started_;

@@ -68,24 +68,32 @@ const char* const exit_status_help =
     "4 the input is unreadable or wrong, 5 the output could not be written,\n"
     "130 and 143 interrupted. Whatever is not 0 has left no output.";
 
-std::vector<GOptionEntry> RunFlags::entries() {
+std::vector<GOptionEntry> RunFlags::entries_of_several_runs() {
   return {
       GOptionEntry{"progress", 'p', 0, G_OPTION_ARG_STRING, &progress_.text,
                    "auto (a bar on a terminal), bar, json (lines on standard output) or none",
                    "FORM"},
-      GOptionEntry{"finish-on-interrupt", 'e', 0, G_OPTION_ARG_NONE, &finish_,
-                   "On SIGINT or SIGTERM end the outputs properly instead of dropping them",
-                   nullptr},
       GOptionEntry{"die-with-parent", 0, 0, G_OPTION_ARG_NONE, &with_parent_,
                    "Stop as on SIGTERM when the process that started this one ends", nullptr},
-      GOptionEntry{"dot", 0, 0, G_OPTION_ARG_FILENAME, &dot_.text,
-                   "Write the graph into DIRECTORY as playing.dot and error.dot (Graphviz)",
-                   "DIRECTORY"},
-      GOptionEntry{"print-launch", 0, 0, G_OPTION_ARG_NONE, &print_launch_,
-                   "Print the equal gst-launch-1.0 line, without secrets, and do nothing", nullptr},
       GOptionEntry{"stall-timeout", 0, 0, G_OPTION_ARG_INT, &stall_seconds_,
                    "Give up when nothing has moved for SECONDS (120; 0: never)", "SECONDS"},
   };
+}
+
+std::vector<GOptionEntry> RunFlags::entries() {
+  auto entries = entries_of_several_runs();
+  entries.insert(
+      entries.end(),
+      {GOptionEntry{"finish-on-interrupt", 'e', 0, G_OPTION_ARG_NONE, &finish_,
+                    "On SIGINT or SIGTERM end the outputs properly instead of dropping them",
+                    nullptr},
+       GOptionEntry{"dot", 0, 0, G_OPTION_ARG_FILENAME, &dot_.text,
+                    "Write the graph into DIRECTORY as playing.dot and error.dot (Graphviz)",
+                    "DIRECTORY"},
+       GOptionEntry{"print-launch", 0, 0, G_OPTION_ARG_NONE, &print_launch_,
+                    "Print the equal gst-launch-1.0 line, without secrets, and do nothing",
+                    nullptr}});
+  return entries;
 }
 
 tl::expected<ProgressMode, std::string> RunFlags::progress() const {

@@ -13,10 +13,13 @@
 
 namespace clips::tool {
 
-// The options of every command that runs a pipeline.
+// The options of every command that runs pipelines.
 class RunFlags {
  public:
+  // Of a command that is one run, and of one that makes several: those cannot end early as a whole,
+  // and have no one graph.
   std::vector<GOptionEntry> entries();
+  std::vector<GOptionEntry> entries_of_several_runs();
 
   // How to show progress; the error is what is wrong with the flags.
   tl::expected<ProgressMode, std::string> progress() const;

@@ -209,6 +209,8 @@ def test_options_complete():
     assert complete("gst-clips run --pr") == [
         "--progress=auto", "--progress=bar", "--progress=json", "--progress=none", "--print-launch"]
     assert complete("gst-clips run --progress=j") == ["json"]
+    # An ingest is several runs: it has no one graph to print or to draw.
+    assert complete("gst-clips ingest --p") == ["--progress=auto", "--progress=bar", "--progress=json", "--progress=none"]
     assert complete("gst-clips convert --to=o") == ["otio"]
     assert complete("gst-clips clean --d") == ["--dry-run"]
     assert complete("gst-clips job --t") == ["--time-limit="]

@@ -217,6 +217,13 @@ def test_what_is_secret_in_a_url_is_never_shown(tmp_path):
         assert "SIGNATURE" not in shown and "PASSWORD" not in shown, words
 
 
+@pytest.mark.parametrize("words", [["run", "copy", "URL"], ["probe", "URL", "URL"], ["describe", "URL"], ["cuts", "URL", "URL"]])
+def test_a_wrong_call_shows_no_secret_either(words):
+    url = "http://user:PASSWORD@host/video.mp4?SIGNATURE"
+    result = call(*(word.replace("URL", url) for word in words))
+    assert result.status == 2 and "SIGNATURE" not in result.stderr and "PASSWORD" not in result.stderr, result
+
+
 def test_dot_writes_the_running_and_the_failed_graph(tmp_path, data):
     assert call("run", f"--dot={tmp_path}", "copy", f"input={data}", f"output={tmp_path}/out").status == 0
     assert "digraph" in (tmp_path / "playing.dot").read_text()

@@ -56,13 +56,15 @@ void complete_option(const Candidates& candidates, std::string_view command) {
     for (const char* option : {"--range=", "--cut-list="}) candidates.add(option);
   if (command == "ingest")
     for (const char* option : {"--cuts=", "--name=", "--no-stills"}) candidates.add(option);
-  if (command == "run" || command == "cuts" || command == "clip" || command == "export" ||
-      command == "ingest") {
+  const bool one_run =
+      command == "run" || command == "cuts" || command == "clip" || command == "export";
+  if (one_run || command == "ingest")
     for (const char* option : {"--progress=auto", "--progress=bar", "--progress=json",
-                               "--progress=none", "--finish-on-interrupt", "--die-with-parent",
-                               "--dot=", "--print-launch", "--stall-timeout="})
+                               "--progress=none", "--die-with-parent", "--stall-timeout="})
       candidates.add(option);
-  }
+  if (one_run)
+    for (const char* option : {"--finish-on-interrupt", "--dot=", "--print-launch"})
+      candidates.add(option);
   if (command == "clean") {
     for (const char* option :
          {"--max-age=", "--max-bytes=", "--min-free=", "--dry-run", "--watch="})

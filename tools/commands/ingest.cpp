@@ -13,7 +13,7 @@ int run(const Command& command, std::vector<char*> arguments) {
   gchar* formats = nullptr;
   gchar* name = nullptr;
   gboolean no_stills = FALSE;
-  auto entries = flags.entries();
+  auto entries = flags.entries_of_several_runs();
   entries.insert(entries.begin(),
                  {GOptionEntry{"cuts", 'c', 0, G_OPTION_ARG_STRING, &formats,
                                "Formats of the cut list, with commas between (json)", "FORMATS"},

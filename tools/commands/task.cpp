@@ -36,7 +36,7 @@ tl::expected<Json, Problem> read_arguments(const std::string& file) {
   if (!text) return tl::unexpected(text.error());
   Json arguments = Json::parse(*text, nullptr, false);
   if (arguments.is_object()) return arguments;
-  Problem problem = usage_problem(redact(file) + " holds no JSON object.", "value");
+  Problem problem = usage_problem(file + " holds no JSON object.", "value");
   problem.exit = ExitCode::bad_input;
   return tl::unexpected(problem);
 }
