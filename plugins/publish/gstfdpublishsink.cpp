@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "common/error_watch.hpp"
 #include "common/guard.hpp"
 #include "common/handles.hpp"
 #include "common/instance.hpp"
@@ -26,6 +27,7 @@ struct Private {
   std::optional<PipeWriter> writer;
   std::uint64_t bytes = 0;
   bool failed = false;
+  clips::ErrorWatch error_watch;
 };
 
 }  // namespace
@@ -61,11 +63,13 @@ bool open(GstElement* self) {
       return false;
     }
     p.writer.emplace(std::move(*writer));
+    p.error_watch.start(self);
     return true;
   });
 }
 
 void close(GstElement* self) {
+  priv(self).error_watch.stop();
   priv(self).writer.reset();
 }
 
@@ -113,6 +117,9 @@ GstFlowReturn render(GstBaseSink* self, GstBuffer* buffer) {
   return clips::guard(self, GST_FLOW_ERROR, [&] {
     auto& p = priv(self);
     if (p.failed) return GST_FLOW_ERROR;
+    // What is made of a stream that has failed is for nobody: a cut list that is written at its
+    // end, say. Not GST_FLOW_ERROR, for which the source would post another error.
+    if (p.error_watch.failed()) return GST_FLOW_FLUSHING;
     const clips::BufferMap map(buffer, GST_MAP_READ);
     if (!map) return post_error(self, EFAULT);
     std::size_t from = 0;
@@ -158,7 +165,7 @@ GstFlowReturn wait_event(GstBaseSink* self, GstEvent* event) {
   const GstFlowReturn waited = GST_BASE_SINK_CLASS(parent_class)->wait_event(self, event);
   auto& p = priv(self);
   if (waited != GST_FLOW_OK || GST_EVENT_TYPE(event) != GST_EVENT_EOS) return waited;
-  if (p.failed) return GST_FLOW_ERROR;
+  if (p.failed || p.error_watch.failed()) return GST_FLOW_ERROR;
   const clips::GString_ uri(g_strdup_printf("fd://%d", p.fd));
   gst_element_post_message(
       GST_ELEMENT_CAST(self),

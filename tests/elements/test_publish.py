@@ -502,6 +502,24 @@ def test_pipe_carries_the_stream_and_nothing_else():
     assert len(out) == 300 * 7777
 
 
+def test_pipe_gets_nothing_more_after_an_error_elsewhere():
+    """As a cut list that is made at the end of a stream, of which an error was the end."""
+    reader, writer = os.pipe()
+    pipeline = launch("appsrc name=data ! urisinkbin name=sink", uri=f"fd://{writer}")
+    source, bus = pipeline.get_by_name("data"), pipeline.get_bus()
+    pipeline.set_state(Gst.State.PLAYING)
+    source.emit("push-buffer", Gst.Buffer.new_wrapped(b"first"))
+    assert os.read(reader, 100) == b"first"
+    source.post_message(Gst.Message.new_error(source, GLib.GError.new_literal(Gst.StreamError.quark(), "bad", 1), ""))
+    source.emit("push-buffer", Gst.Buffer.new_wrapped(b"second"))
+    source.emit("end-of-stream")
+    assert bus.timed_pop_filtered(SECOND // 2, Gst.MessageType.EOS) is None
+    pipeline.set_state(Gst.State.NULL)
+    os.close(writer)
+    assert os.read(reader, 100) == b""
+    os.close(reader)
+
+
 def test_reader_that_goes_away_is_one_error_and_no_signal():
     def consume(process):
         process.stdout.read(1000)
