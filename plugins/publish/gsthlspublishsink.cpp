@@ -357,32 +357,33 @@ void finish(GstBin* self) {
     GST_BIN_CLASS(parent_class)->handle_message(self, variant->ended.release());
 }
 
-void handle_message(GstBin* self, GstMessage* message) {
-  auto& p = priv(self);
-  const auto type = GST_MESSAGE_TYPE(message);
-  if (type == GST_MESSAGE_ELEMENT && gst_message_has_name(message, "published")) {
-    const char* uri = gst_structure_get_string(gst_message_get_structure(message), "uri");
-    const clips::MutexLock lock(p.mutex);
-    if (uri) p.written.emplace_back(uri);
+// Keeps the end of a variant back until all of them have ended; true for the last one.
+bool keep_end(Private& p, clips::MessageRef& message) {
+  const clips::MutexLock lock(p.mutex);
+  for (auto& [index, variant] : p.variants) {
+    if (GST_MESSAGE_SRC(message.get()) != GST_OBJECT_CAST(variant->sink)) continue;
+    variant->ended = std::move(message);
+    return all_ended(p);
   }
-  if (type == GST_MESSAGE_EOS) {
-    auto owned = clips::MessageRef::adopt(message);
-    bool all = false;
-    {
-      const clips::MutexLock lock(p.mutex);
-      for (auto& [index, variant] : p.variants)
-        if (GST_MESSAGE_SRC(message) == GST_OBJECT_CAST(variant->sink))
-          variant->ended = std::move(owned);
-      all = all_ended(p);
-    }
-    if (owned) {
-      GST_BIN_CLASS(parent_class)->handle_message(self, owned.release());
-      return;
-    }
-    if (all) clips::guard(self, [&] { finish(self); });
-    return;
-  }
-  GST_BIN_CLASS(parent_class)->handle_message(self, message);
+  return false;
+}
+
+void note_published(Private& p, GstMessage* message) {
+  const char* uri = gst_structure_get_string(gst_message_get_structure(message), "uri");
+  const clips::MutexLock lock(p.mutex);
+  if (uri) p.written.emplace_back(uri);
+}
+
+void handle_message(GstBin* self, GstMessage* raw) {
+  auto message = clips::MessageRef::adopt(raw);
+  clips::guard(self, [&] {
+    auto& p = priv(self);
+    if (GST_MESSAGE_TYPE(raw) == GST_MESSAGE_ELEMENT && gst_message_has_name(raw, "published"))
+      note_published(p, raw);
+    const bool last = GST_MESSAGE_TYPE(raw) == GST_MESSAGE_EOS && keep_end(p, message);
+    if (message) GST_BIN_CLASS(parent_class)->handle_message(self, message.release());
+    if (last) finish(self);
+  });
 }
 
 // The start
@@ -400,11 +401,7 @@ void on_segment(gpointer self, Variant& variant, gsize bytes) {
   remove_outputs(self, {place.of(place.playlist)});
 }
 
-GstPadProbeReturn on_video(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
-  auto& variant = *static_cast<Variant*>(data);
-  const auto self = clips::ElementRef::adopt(gst_pad_get_parent_element(pad));
-  if (!self) return GST_PAD_PROBE_OK;
-  auto& p = priv(self.get());
+GstPadProbeReturn watch_video(GstPad* pad, GstPadProbeInfo* info, Private& p, Variant& variant) {
   if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
     GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
     if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
@@ -465,10 +462,7 @@ GstPadProbeReturn on_video(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
 // Moves the sound ahead by its start-up samples. The packets that hold nothing else go: players
 // count from the earliest packet, and the first picture should be at 0. What the decoder misses of
 // them is the overlap with the next one, so that one fades in.
-GstPadProbeReturn on_audio(GstPad* pad, GstPadProbeInfo* info, gpointer) {
-  const auto self = clips::ElementRef::adopt(gst_pad_get_parent_element(pad));
-  if (!self) return GST_PAD_PROBE_OK;
-  auto& p = priv(self.get());
+GstPadProbeReturn watch_sound(GstPad* pad, GstPadProbeInfo* info, Private& p) {
   if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER) {
     GstBuffer* buffer = GST_PAD_PROBE_INFO_BUFFER(info);
     const clips::MutexLock lock(p.mutex);
@@ -498,6 +492,21 @@ GstPadProbeReturn on_audio(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   const auto target = clips::PadRef::adopt(gst_ghost_pad_get_target(GST_GHOST_PAD(pad)));
   gst_pad_set_offset(target.get(), kRoom - static_cast<gint64>(priming));
   return GST_PAD_PROBE_OK;
+}
+
+GstPadProbeReturn on_video(GstPad* pad, GstPadProbeInfo* info, gpointer variant) {
+  const auto self = clips::ElementRef::adopt(gst_pad_get_parent_element(pad));
+  if (!self) return GST_PAD_PROBE_OK;
+  return clips::guard(self.get(), GST_PAD_PROBE_OK, [&] {
+    return watch_video(pad, info, priv(self.get()), *static_cast<Variant*>(variant));
+  });
+}
+
+GstPadProbeReturn on_sound(GstPad* pad, GstPadProbeInfo* info, gpointer) {
+  const auto self = clips::ElementRef::adopt(gst_pad_get_parent_element(pad));
+  if (!self) return GST_PAD_PROBE_OK;
+  return clips::guard(self.get(), GST_PAD_PROBE_OK,
+                      [&] { return watch_sound(pad, info, priv(self.get())); });
 }
 
 GstElement* missing(gpointer self, const char* factory) {
@@ -574,7 +583,7 @@ GstPad* add_sound(GstElement* self, GstPadTemplate* pad_template) {
   gst_pad_add_probe(
       pad,
       static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM),
-      on_audio, nullptr, nullptr);
+      on_sound, nullptr, nullptr);
   gst_pad_set_active(pad, TRUE);
   gst_element_add_pad(self, pad);
   return pad;

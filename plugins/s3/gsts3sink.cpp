@@ -406,6 +406,8 @@ std::shared_ptr<ObjectQueue> current_queue(gpointer self) {
 }
 
 GstFlowReturn write_one_object(GstBaseSink* self, GstBuffer* buffer) {
+  // Not GST_FLOW_ERROR, for which the source would post another error.
+  if (priv(self).error_watch.failed()) return GST_FLOW_FLUSHING;
   auto& state = priv(self).state;
   if (state.name_template->needs_pts() && !GST_BUFFER_PTS_IS_VALID(buffer)) {
     state.failed = true;

@@ -487,6 +487,20 @@ def test_eos_after_an_error_elsewhere_is_no_object(s3):
     assert s3.head("half") is None
 
 
+def test_an_object_for_each_buffer_ends_with_an_error_elsewhere(s3):
+    pipeline = launch(s3, "appsrc name=data ! s3sink name=sink", "ended/{index}", next_file="buffer")
+    bus, source = pipeline.get_bus(), pipeline.get_by_name("data")
+    pipeline.set_state(Gst.State.PLAYING)
+    push(pipeline, b"first", eos=False)
+    while (message := bus.timed_pop_filtered(10 * Gst.SECOND, Gst.MessageType.ELEMENT)).get_structure().get_name() != "published":
+        pass
+    source.post_message(Gst.Message.new_error(source, GLib.GError.new_literal(Gst.StreamError.quark(), "bad", 1), ""))
+    push(pipeline, b"second")
+    assert not bus.timed_pop_filtered(Gst.SECOND, Gst.MessageType.EOS)
+    pipeline.set_state(Gst.State.NULL)
+    assert s3.get("ended/0") == b"first" and s3.head("ended/1") is None
+
+
 @pytest.mark.parametrize("on_error", ["abort", "complete", "keep"])
 def test_stop_before_the_end(s3, on_error):
     key = f"stopped-{on_error}"
