@@ -69,10 +69,9 @@ struct Settings {
 
 struct Variant {
   int index = kOnly;
-  GstElement* mux = nullptr;  // the bin owns these
-  GstElement* segmenter = nullptr;
-  GstElement* sink = nullptr;
-  GstElement* queue = nullptr;  // of the sound
+  // A bin that goes has let go of its children when its pads are given back.
+  clips::ElementRef mux, segmenter, sink;
+  clips::ElementRef queue;  // of the sound
   HlsVariant facts;
   std::vector<GstClockTime> starts;  // of the segments, as timestamps of their first pictures
   GstClockTime end = 0;
@@ -93,7 +92,7 @@ struct Private {
   bool complete CLIPS_GUARDED_BY(mutex) = false;
   bool stopping CLIPS_GUARDED_BY(mutex) = false;
   clips::ErrorWatch errors;
-  GstElement* tee = nullptr;  // of the sound; the bin owns it
+  clips::ElementRef tee;  // of the sound
 };
 
 enum Property { prop_0, prop_uri, prop_target_duration, prop_samples };
@@ -361,7 +360,7 @@ void finish(GstBin* self) {
 bool keep_end(Private& p, clips::MessageRef& message) {
   const clips::MutexLock lock(p.mutex);
   for (auto& [index, variant] : p.variants) {
-    if (GST_MESSAGE_SRC(message.get()) != GST_OBJECT_CAST(variant->sink)) continue;
+    if (GST_MESSAGE_SRC(message.get()) != GST_OBJECT_CAST(variant->sink.get())) continue;
     variant->ended = std::move(message);
     return all_ended(p);
   }
@@ -509,30 +508,29 @@ GstPadProbeReturn on_sound(GstPad* pad, GstPadProbeInfo* info, gpointer) {
                       [&] { return watch_sound(pad, info, priv(self.get())); });
 }
 
-GstElement* missing(gpointer self, const char* factory) {
+clips::ElementRef add_child(GstElement* self, GstElement* child) {
+  gst_bin_add(GST_BIN(self), child);
+  return clips::ElementRef::retain(child);
+}
+
+clips::ElementRef make_child(GstElement* self, const char* factory) {
+  if (GstElement* child = gst_element_factory_make(factory, nullptr)) return add_child(self, child);
   GST_ELEMENT_ERROR(self, CORE, MISSING_PLUGIN,
                     ("The element %s is not installed. Install the plugin that has it.", factory),
                     (nullptr));
-  return nullptr;
-}
-
-GstElement* make_child(GstElement* self, const char* factory) {
-  GstElement* child = gst_element_factory_make(factory, nullptr);
-  if (!child) return missing(self, factory);
-  gst_bin_add(GST_BIN(self), child);
-  return child;
+  return {};
 }
 
 // Links the sound to a variant, when both are there.
 bool link_sound(GstElement* self, Variant& variant) {
   auto& p = priv(self);
-  GstElement* queue = make_child(self, "queue");
+  variant.queue = make_child(self, "queue");
+  GstElement* queue = variant.queue.get();
   if (!queue) return false;
-  variant.queue = queue;
   // Encoders run apart by their look-ahead, which is counted in frames: no limit of time is right.
   g_object_set(queue, "max-size-buffers", 0U, "max-size-time", G_GUINT64_CONSTANT(0),
                "max-size-bytes", 16U << 20, nullptr);
-  return gst_element_link(p.tee, queue) && gst_element_link(queue, variant.mux) &&
+  return gst_element_link(p.tee.get(), queue) && gst_element_link(queue, variant.mux.get()) &&
          gst_element_sync_state_with_parent(queue);
 }
 
@@ -549,15 +547,16 @@ GstPad* add_variant(GstElement* self, GstPadTemplate* pad_template, int index) {
   variant->index = index;
   variant->mux = make_child(self, "mpegtsmux");
   if (!variant->mux) return nullptr;
-  variant->segmenter = gst_clips_hls_segmenter_new(
-      [self, variant](gsize bytes) { on_segment(self, *variant, bytes); });
-  variant->sink = GST_ELEMENT(g_object_new(GST_CLIPS_TYPE_URI_SINK_BIN, nullptr));
-  gst_bin_add_many(GST_BIN(self), variant->segmenter, variant->sink, nullptr);
-  gst_util_set_object_arg(G_OBJECT(variant->sink), "next-file", "buffer");
-  g_signal_connect(variant->sink, "sink-setup", G_CALLBACK(set_up_sink), nullptr);
-  if (!gst_element_link_many(variant->mux, variant->segmenter, variant->sink, nullptr))
-    return nullptr;
-  const auto target = clips::PadRef::adopt(gst_element_request_pad_simple(variant->mux, "sink_%d"));
+  variant->segmenter = add_child(self, gst_clips_hls_segmenter_new([self, variant](gsize bytes) {
+                                   on_segment(self, *variant, bytes);
+                                 }));
+  GstElement* sink = GST_ELEMENT(g_object_new(GST_CLIPS_TYPE_URI_SINK_BIN, nullptr));
+  variant->sink = add_child(self, sink);
+  gst_util_set_object_arg(G_OBJECT(sink), "next-file", "buffer");
+  g_signal_connect(sink, "sink-setup", G_CALLBACK(set_up_sink), nullptr);
+  GstElement* mux = variant->mux.get();
+  if (!gst_element_link_many(mux, variant->segmenter.get(), sink, nullptr)) return nullptr;
+  const auto target = clips::PadRef::adopt(gst_element_request_pad_simple(mux, "sink_%d"));
   gst_pad_set_offset(target.get(), kRoom);
   const std::string name = index == kOnly ? "video" : "video_" + std::to_string(index);
   auto* pad = gst_ghost_pad_new_from_template(name.c_str(), target.get(), pad_template);
@@ -578,7 +577,7 @@ GstPad* add_sound(GstElement* self, GstPadTemplate* pad_template) {
   auto& p = priv(self);
   p.tee = make_child(self, "tee");
   if (!p.tee) return nullptr;
-  const auto target = clips::PadRef::adopt(gst_element_get_static_pad(p.tee, "sink"));
+  const auto target = clips::PadRef::adopt(gst_element_get_static_pad(p.tee.get(), "sink"));
   auto* pad = gst_ghost_pad_new_from_template("audio", target.get(), pad_template);
   gst_pad_add_probe(
       pad,
@@ -612,7 +611,8 @@ bool prepare(gpointer self, const Variant& variant) {
     if (!inner.empty() && !make_folder(self, place.of(inner.substr(0, inner.size() - 1))))
       return false;
   }
-  g_object_set(variant.sink, "uri", place.of(inner + "segment{index:05}.ts").c_str(), nullptr);
+  g_object_set(variant.sink.get(), "uri", place.of(inner + "segment{index:05}.ts").c_str(),
+               nullptr);
   return true;
 }
 
@@ -678,15 +678,15 @@ GstPad* request_new_pad(GstElement* self, GstPadTemplate* pad_template, const gc
   });
 }
 
-void remove_child(GstElement* self, GstElement* child) {
-  const auto kept = clips::ElementRef::retain(child);
-  gst_element_set_state(child, GST_STATE_NULL);
-  gst_bin_remove(GST_BIN(self), child);
+void remove_child(GstElement* self, const clips::ElementRef& child) {
+  gst_element_set_state(child.get(), GST_STATE_NULL);
+  if (GST_OBJECT_PARENT(child.get()) == GST_OBJECT_CAST(self))
+    gst_bin_remove(GST_BIN(self), child.get());
 }
 
 // Gives a request pad back by the pad that it is linked to.
-void release_peer(GstElement* child, const char* name) {
-  const auto pad = clips::PadRef::adopt(gst_element_get_static_pad(child, name));
+void release_peer(const clips::ElementRef& child, const char* name) {
+  const auto pad = clips::PadRef::adopt(gst_element_get_static_pad(child.get(), name));
   const auto peer = clips::PadRef::adopt(gst_pad_get_peer(pad.get()));
   const auto owner =
       peer ? clips::ElementRef::adopt(gst_pad_get_parent_element(peer.get())) : clips::ElementRef();
@@ -694,7 +694,7 @@ void release_peer(GstElement* child, const char* name) {
 }
 
 // Between the tee and a muxer, which would wait for what comes out of it.
-void remove_queue(GstElement* self, GstElement* queue) {
+void remove_queue(GstElement* self, const clips::ElementRef& queue) {
   if (!queue) return;
   release_peer(queue, "sink");
   release_peer(queue, "src");
@@ -703,17 +703,16 @@ void remove_queue(GstElement* self, GstElement* queue) {
 
 void release_sound(GstElement* self) {
   auto& p = priv(self);
-  std::vector<GstElement*> queues;
+  std::vector<clips::ElementRef> queues;
   {
     const clips::MutexLock lock(p.mutex);
-    for (auto& [index, variant] : p.variants)
-      queues.push_back(std::exchange(variant->queue, nullptr));
+    for (auto& [index, variant] : p.variants) queues.push_back(std::exchange(variant->queue, {}));
     p.codec.clear();
     p.priming = 0;
     p.sound_start = GST_CLOCK_TIME_NONE;
   }
-  for (auto* queue : queues) remove_queue(self, queue);
-  remove_child(self, std::exchange(p.tee, nullptr));
+  for (const auto& queue : queues) remove_queue(self, queue);
+  remove_child(self, std::exchange(p.tee, {}));
 }
 
 void release_variant(GstElement* self, int index) {
@@ -729,7 +728,8 @@ void release_variant(GstElement* self, int index) {
     others_wait = !p.variants.empty() && !p.complete && all_ended(p);
   }
   remove_queue(self, variant->queue);
-  for (auto* child : {variant->mux, variant->segmenter, variant->sink}) remove_child(self, child);
+  for (const auto* child : {&variant->mux, &variant->segmenter, &variant->sink})
+    remove_child(self, *child);
   if (others_wait) finish(GST_BIN(self));
 }
 

@@ -608,6 +608,13 @@ def test_killed_at_random_moments_never_shows_a_part(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+def hls_pipeline(folder):
+    pipeline, sink = Gst.Pipeline(), Gst.ElementFactory.make("hlspublishsink")
+    sink.set_property("uri", str(folder))
+    pipeline.add(sink)
+    return pipeline, sink
+
+
 def encode_into(pad, pipeline):
     encoder = Gst.parse_bin_from_description(VIDEO + "x264enc speed-preset=ultrafast ! h264parse", True)
     pipeline.add(encoder)
@@ -615,8 +622,7 @@ def encode_into(pad, pipeline):
 
 
 def test_hls_variant_that_is_given_back_is_not_waited_for(tmp_path):
-    pipeline = launch("hlspublishsink name=sink", uri=tmp_path / "film")
-    sink = pipeline.get_by_name("sink")
+    pipeline, sink = hls_pipeline(tmp_path / "film")
     kept, spare = sink.request_pad_simple("video_0"), sink.request_pad_simple("video_1")
     sound = sink.request_pad_simple("audio")
     sink.release_request_pad(spare)
@@ -628,8 +634,7 @@ def test_hls_variant_that_is_given_back_is_not_waited_for(tmp_path):
 
 
 def test_hls_pad_can_be_asked_for_again(tmp_path):
-    pipeline = launch("hlspublishsink name=sink", uri=tmp_path)
-    sink = pipeline.get_by_name("sink")
+    pipeline, sink = hls_pipeline(tmp_path)
     for name in ("video", "audio", "video_0"):
         sink.release_request_pad(sink.request_pad_simple(name))
     encode_into(sink.request_pad_simple("video"), pipeline)
