@@ -21,6 +21,8 @@ struct Command {
   int (*run)(const Command& command, std::vector<char*> arguments);
   // Serves the shell's completion; not shown to people.
   bool hidden = false;
+  // What it prints is its whole result: it has failed when that cannot be written.
+  bool result_is_printed = false;
 };
 
 std::span<const Command> commands();

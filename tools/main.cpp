@@ -2,8 +2,10 @@
 #include <gst/gst.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -11,6 +13,7 @@
 
 #include "child_run.hpp"
 #include "command.hpp"
+#include "definitions.hpp"
 #include "exit_code.hpp"
 #include "interrupts.hpp"
 #include "text.hpp"
@@ -52,6 +55,22 @@ void print_version() {
   std::printf("gst-clips %s (GStreamer %u.%u.%u)\n", PACKAGE_VERSION, major, minor, micro);
 }
 
+bool is_definition(std::string_view name) {
+  gst_init(nullptr, nullptr);
+  const DefinitionPtr found(gst_clips_find_definition(std::string(name).c_str(), nullptr));
+  return found.get() != nullptr;
+}
+
+// What a document's reader gets must be all of it. One who has gone away wanted no more.
+int flush_document() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return static_cast<int>(ExitCode::done);
+  if (errno == EPIPE) return static_cast<int>(ExitCode::done);
+  std::fprintf(stderr, "gst-clips: Could not write to standard output: %s.\n",
+               errno != 0 ? std::strerror(errno) : "writing failed");
+  return static_cast<int>(ExitCode::not_published);
+}
+
 // Libraries warn through GLib, straight to standard error, where one line is promised for a
 // failure. Their warnings go to GStreamer's log; what is critical stays visible.
 GLogWriterOutput write_log(GLogLevelFlags level, const GLogField* fields, gsize count,
@@ -88,7 +107,8 @@ int dispatch(std::vector<char*> arguments) {
     std::vector<std::string> names;
     for (const Command& each : all)
       if (!each.hidden) names.emplace_back(each.name);
-    const std::string near = nearest(name, names);
+    const std::string near =
+        is_definition(name) ? "run " + std::string(name) : nearest(name, names);
     const std::string hint =
         near.empty() ? "See: gst-clips --help" : "Did you mean \"" + near + "\"?";
     std::fprintf(stderr, "gst-clips: There is no command \"%s\". %s\n", one_line(name).c_str(),
@@ -96,7 +116,8 @@ int dispatch(std::vector<char*> arguments) {
     return static_cast<int>(ExitCode::usage);
   }
   arguments.erase(word);
-  return command->run(*command, std::move(arguments));
+  const int status = command->run(*command, std::move(arguments));
+  return status == 0 && command->result_is_printed ? flush_document() : status;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ import sys
 
 import jsonschema
 import pytest
+from cliptest import media
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import DEFINITIONS, PROGRAM, ROOT, call, environment, one_error  # noqa: E402
@@ -35,6 +36,7 @@ def test_version_names_both_versions():
     (["rnu"], "Did you mean \"run\"?"),
     (["x\ny"], "There is no command \"x\\ny\"."),
     (["wash-everything"], "See: gst-clips --help"),
+    (["copy", "input=a"], "Did you mean \"run copy\"?"),
     (["list", "all"], "one word too many"),
     (["describe"], "which one definition"),
     (["describe", "nope"], "no definition named \"nope\""),
@@ -46,6 +48,16 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(words, says):
     result = call(*words)
     assert result.status == 2, result
     assert says in one_error(result)
+
+
+@pytest.mark.parametrize("words", [["list"], ["describe", "copy"], ["describe", "--json", "copy"], ["probe", "FILM"]])
+def test_a_document_that_cannot_be_written_is_a_failure(words):
+    film = media("closed2s").path
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([PROGRAM, *(word.replace("FILM", film) for word in words)], stdout=full, stderr=subprocess.PIPE,
+                              env=environment(), timeout=20)
+    assert done.returncode == 5
+    assert done.stderr == b"gst-clips: Could not write to standard output: No space left on device.\n"
 
 
 def test_list_shows_every_definition_and_a_wrong_file_does_not_hinder_it(tmp_path):

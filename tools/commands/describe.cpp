@@ -83,10 +83,11 @@ int run(const Command& command, std::vector<char*> arguments) {
 }  // namespace
 
 constinit const Command describe_command = {
-    "describe",
-    "NAME|FILE",
-    "Describes a definition and its parameters",
-    run,
+    .name = "describe",
+    .arguments = "NAME|FILE",
+    .summary = "Describes a definition and its parameters",
+    .run = run,
+    .result_is_printed = true,
 };
 
 }  // namespace clips::tool

@@ -81,10 +81,11 @@ int run(const Command& command, std::vector<char*> arguments) {
 }  // namespace
 
 constinit const Command list_command = {
-    "list",
-    "",
-    "Lists the pipeline definitions",
-    run,
+    .name = "list",
+    .arguments = "",
+    .summary = "Lists the pipeline definitions",
+    .run = run,
+    .result_is_printed = true,
 };
 
 }  // namespace clips::tool

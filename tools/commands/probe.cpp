@@ -28,8 +28,8 @@ int run(const Command& command, std::vector<char*> arguments) {
       "Prints one JSON object. MP4 and QuickTime are read by their index alone, other containers\n"
       "by what their start shows. Times are nanoseconds, rates exact fractions; what is not "
       "known is null.\n\n"
-      "Exit status: 0 done, 2 wrong call, 3 a plugin is missing, 4 INPUT is unreadable, wrong or "
-      "truncated.");
+      "Exit status: 0 done, 2 wrong call, 3 a plugin is missing, 4 INPUT is unreadable, wrong or\n"
+      "truncated, 5 standard output could not be written.");
   if (!parsed) return static_cast<int>(ExitCode::usage);
   if (arguments.size() != 1) return usage_error(command, "Say which one video to look into");
   if (timeout < 1 || timeout > 3600)
@@ -46,10 +46,11 @@ int run(const Command& command, std::vector<char*> arguments) {
 }  // namespace
 
 constinit const Command probe_command = {
-    "probe",
-    "INPUT",
-    "Tells what a media file's header says",
-    run,
+    .name = "probe",
+    .arguments = "INPUT",
+    .summary = "Tells what a media file's header says",
+    .run = run,
+    .result_is_printed = true,
 };
 
 }  // namespace clips::tool
