@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "structure_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -12,6 +13,18 @@
 namespace clips::tool {
 
 using Json = nlohmann::ordered_json;
+
+namespace {
+
+// Headers of a request or reply, which souphttpsrc tells in a message, that log somebody in.
+bool is_credential(const gchar* field) {
+  constexpr std::array names = {"authorization", "proxy-authorization", "cookie", "set-cookie",
+                                "x-amz-security-token"};
+  return std::any_of(names.begin(), names.end(),
+                     [field](const char* name) { return g_ascii_strcasecmp(field, name) == 0; });
+}
+
+}  // namespace
 
 Json value_to_json(const GValue* value) {
   if (G_VALUE_HOLDS_ENUM(value)) {
@@ -67,7 +80,8 @@ Json structure_to_json(const GstStructure* structure) {
   Json object = Json::object();
   for (gint i = 0; i < gst_structure_n_fields(structure); ++i) {
     const gchar* name = gst_structure_nth_field_name(structure, static_cast<guint>(i));
-    Json value = value_to_json(gst_structure_get_value(structure, name));
+    Json value =
+        is_credential(name) ? Json("...") : value_to_json(gst_structure_get_value(structure, name));
     if (!value.is_null()) object[name] = std::move(value);
   }
   return object;

@@ -10,7 +10,7 @@ namespace clips::tool {
 
 // The fields of a message's structure in JSON: numbers, booleans and strings as such, enums by
 // their nick, fractions as "n/d", lists as arrays, structures as objects; what has no text form is
-// left out.
+// left out. Secrets of URLs and of HTTP headers become dots.
 nlohmann::ordered_json structure_to_json(const GstStructure* structure);
 nlohmann::ordered_json value_to_json(const GValue* value);
 

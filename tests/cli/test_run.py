@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """gst-clips run: values, events, progress, exit codes."""
 
+import base64
+import http.server
 import json
 import os
 import pty
@@ -8,6 +10,7 @@ import re
 import select
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -215,6 +218,36 @@ def test_what_is_secret_in_a_url_is_never_shown(tmp_path):
         result = call("run", *words, "copy", f"input={url}", f"output={tmp_path}/x")
         shown = result.stdout.decode() + result.stderr + "".join(p.read_text() for p in tmp_path.glob("*.dot"))
         assert "SIGNATURE" not in shown and "PASSWORD" not in shown, words
+
+
+class Login(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        known = "Authorization" in self.headers
+        self.send_response(200 if known else 401)
+        self.send_header("Set-Cookie" if known else "WWW-Authenticate", "session=COOKIE" if known else 'Basic realm="x"')
+        self.send_header("Content-Length", "5" if known else "0")
+        self.end_headers()
+        self.wfile.write(b"bytes" if known else b"")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_login_is_in_no_event(tmp_path):
+    """souphttpsrc posts the headers of its request, with the password in it."""
+    definition = tmp_path / "fetch.pipeline"
+    definition.write_text((DEFINITIONS / "copy.pipeline").read_text().replace("filesrc", "souphttpsrc")
+                          .replace("name=copy", "name=fetch", 1).replace("type=filename", "type=uri"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Login)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://user:PASSWORD@127.0.0.1:{server.server_port}/a"
+    result = call("run", "--progress=json", definition, f"input={url}", f"output={tmp_path}/out")
+    server.shutdown()
+    assert result.status == 0 and (tmp_path / "out").read_bytes() == b"bytes", result
+    for secret in ("PASSWORD", "COOKIE", base64.b64encode(b"user:PASSWORD").decode()):
+        assert secret not in result.text
+    headers = [e for e in result.named("message") if e["name"] == "http-headers"]
+    assert headers and headers[-1]["request-headers"]["Authorization"] == "..."
 
 
 @pytest.mark.parametrize("words", [["run", "copy", "URL"], ["probe", "URL", "URL"], ["describe", "URL"], ["cuts", "URL", "URL"]])
