@@ -89,7 +89,8 @@ def test_a_hard_cut_is_exact(name, mode, which, tmp_path):
     if wanted[-1] - wanted[0] < 0.12:  # the sound of so short a clip cannot be placed
         found = [f for f in found if not f.startswith("audio")]
     # The last picture is shown beyond the end of the source's own sound.
-    if stop > times[-1] and 2 * times[-1] - times[-2] - times[0] > source.recipe.seconds + 0.001:
+    end_of_sound = source.recipe.seconds - source.audio_shift
+    if stop > times[-1] and 2 * times[-1] - times[-2] > end_of_sound + 0.001:
         found = [f for f in found if "ends -" not in f]
     assert found == [], (start, stop, result.range["mode"], result.range["reason"])
 
