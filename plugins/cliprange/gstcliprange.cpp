@@ -329,11 +329,12 @@ void say_done(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p.
   });
 }
 
-void seek_source(GstClipsClipRange* self, uint64_t run, int64_t target);
+void seek_source(GstClipsClipRange* self, uint64_t run, uint64_t number, int64_t target);
 void loop(gpointer data);
 
 struct SeekCall {
   uint64_t run;
+  uint64_t number;  // of the seek, in the run
   int64_t target;
 };
 
@@ -346,16 +347,17 @@ void schedule_seek(GstClipsClipRange* self, Private& p, int64_t target, Todo& to
   ++p.seeks;
   GST_DEBUG_OBJECT(self, "seek %" G_GUINT64_FORMAT " to %" GST_TIME_FORMAT, p.seeks,
                    GST_TIME_ARGS(target));
-  const uint64_t run = p.run;
+  const uint64_t run = p.run, number = p.seeks;
   // Never from this thread: it may be the demuxer's own, in the middle of its work.
-  todo.push_back([self, run, target] {
+  todo.push_back([self, run, number, target] {
     gst_element_call_async(
         GST_ELEMENT_CAST(self),
         [](GstElement* element, gpointer data) {
           const auto& call = *static_cast<SeekCall*>(data);
-          seek_source(GST_CLIPS_CLIP_RANGE(element), call.run, call.target);
+          seek_source(GST_CLIPS_CLIP_RANGE(element), call.run, call.number, call.target);
         },
-        new SeekCall{run, target}, [](gpointer data) { delete static_cast<SeekCall*>(data); });
+        new SeekCall{run, number, target},
+        [](gpointer data) { delete static_cast<SeekCall*>(data); });
   });
 }
 
@@ -465,13 +467,13 @@ void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p
 }
 
 // In a thread of the element's pool: sends the source to its place.
-void seek_source(GstClipsClipRange* self, uint64_t run, int64_t target) {
+void seek_source(GstClipsClipRange* self, uint64_t run, uint64_t number, int64_t target) {
   Private& p = priv(self);
   std::vector<PadRef> pads;
   EventRef seek;
   {
     MutexLock lock(p.mutex);
-    if (p.run != run || !p.running || p.failed) return;
+    if (p.run != run || p.seeks != number || !p.running || p.failed) return;
     for (const TrackKind kind : {TrackKind::Video, TrackKind::Audio, TrackKind::Text})
       for (const auto& twin : p.twins)
         if (twin->kind == kind) pads.push_back(PadRef::retain(twin->sink));
@@ -488,7 +490,8 @@ void seek_source(GstClipsClipRange* self, uint64_t run, int64_t target) {
     {
       // Most sources serve all streams with one seek; some pads have one of their own.
       MutexLock lock(p.mutex);
-      if (p.run != run || !p.running) return;
+      // What the source delivers may ask for another seek before it returns from this one.
+      if (p.run != run || p.seeks != number || !p.running) return;
       bool open = false;
       for (const auto& twin : p.twins)
         if (twin->sink == pad.get()) open = twin->open;
@@ -501,7 +504,7 @@ void seek_source(GstClipsClipRange* self, uint64_t run, int64_t target) {
   Todo todo;
   {
     MutexLock lock(p.mutex);
-    if (p.run != run || !p.running || p.seek_seqnum != gst_event_get_seqnum(seek.get())) return;
+    if (p.run != run || p.seeks != number || !p.running) return;
     if (!sought) {
       fail(self, p,
            Error{Fault::NotSeekable,

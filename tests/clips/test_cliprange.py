@@ -4,6 +4,8 @@
 import itertools
 import random
 import subprocess
+import threading
+import time
 
 import pytest
 from cliptest import AudioCode, Video, audio_lag, media
@@ -144,6 +146,46 @@ def test_sound_alone_is_cut_by_the_range_itself():
     played = play(text)
     assert played.error == ""
     check_sound(source, 3.51, 2.99, played.sound["a"])
+
+
+def test_a_seek_that_returns_after_its_data_has_asked_for_the_next_one_is_void():
+    source = media("novideo")
+    text = (f"filesrc location={source.path} ! qtdemux name=d  cliprange name=c start={ns(3.51)} stop={ns(6.5)} "
+            f"d.audio_0 ! aacparse name=p ! c.audio_sink_0  c.audio_0 ! avdec_aac ! {AUDIO.format(name='a')}")
+    second = threading.Event()
+
+    def log(_category, _level, _file, _function, _line, _object, message, *_):
+        # written by the thread that asks for the second seek, before another one can carry it out
+        if message.get().startswith("seek 2 "):
+            second.set()
+            time.sleep(0.02)
+
+    def late(pad, info):
+        event = info.get_event()
+        if event.type != Gst.EventType.SEEK:
+            return Gst.PadProbeReturn.OK
+        pad.get_peer().send_event(event)
+        second.wait(1)
+        return Gst.PadProbeReturn.HANDLED
+
+    def prepare(pipeline):
+        sink = pipeline.get_by_name("p").get_static_pad("sink")
+        sink.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, late)
+
+    active = Gst.debug_is_active()
+    Gst.debug_set_active(True)
+    Gst.debug_set_threshold_for_name("cliprange", Gst.DebugLevel.DEBUG)
+    Gst.debug_add_log_function(log)
+    try:
+        for _ in range(5):
+            second.clear()
+            played = play(text, prepare)
+            assert second.is_set()
+            assert played.error == ""
+            check_sound(source, 3.51, 2.99, played.sound["a"])
+    finally:
+        Gst.debug_unset_threshold_for_name("cliprange")
+        Gst.debug_set_active(active)
 
 
 # -- copy, into a muxer ----------------------------------------------------------------------
