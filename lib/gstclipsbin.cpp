@@ -201,6 +201,7 @@ void handle_message(GstBin* bin, GstMessage* message) {
 void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
   guard(bin, [&] {
     watch_input(child);
+    limit_decoding_errors(child);
     use_nameless_faststart_file(child);
     leave_index_to_s3sink(bin, child);
     correct_demuxer_times(child);

@@ -216,6 +216,14 @@ bool is_byte_source(GstElement* element) {
 
 }  // namespace
 
+void limit_decoding_errors(GstElement* decoder) {
+  constexpr gint limit = 10;
+  const gchar* klass = gst_element_get_metadata(decoder, GST_ELEMENT_METADATA_KLASS);
+  if (!klass || std::string_view(klass).find("Decoder/Video") == std::string_view::npos) return;
+  if (g_object_class_find_property(G_OBJECT_GET_CLASS(decoder), "max-errors"))
+    g_object_set(decoder, "max-errors", limit, nullptr);
+}
+
 void watch_input(GstElement* source) {
   static const GQuark watched = g_quark_from_static_string("clips-input-watch");
   static const bool category = [] {

@@ -15,4 +15,10 @@ namespace clips {
 // them.
 void watch_input(GstElement* source);
 
+// A video decoder's own default is to pass over any number of packets that it cannot decode: of a
+// damaged file the output would lack pictures, and nothing would say so. With this it ends in an
+// error (STREAM/DECODE) when more than ten have failed, which was GStreamer's own limit once. Does
+// nothing for other elements.
+void limit_decoding_errors(GstElement* decoder);
+
 }  // namespace clips

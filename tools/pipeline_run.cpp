@@ -184,6 +184,7 @@ void Run::look_for_stall() {
 void Run::attend(GstElement* element) {
   if (options_.on_element) options_.on_element(element);
   watch_input(element);
+  limit_decoding_errors(element);
   use_nameless_faststart_file(element);
   if (GST_IS_BIN(element)) return;
   if (is_of_class(element, "Decoder", "Video") ||

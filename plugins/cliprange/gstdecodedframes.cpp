@@ -41,10 +41,12 @@ class Decode {
   Decode(const std::string& uri, const std::atomic<bool>& cancelled, UriReader::Setup setup)
       : cancelled_(cancelled), setup_(std::move(setup)) {
     pipeline_ = ElementRef::sink(gst_pipeline_new(nullptr));
-    g_signal_connect(
-        pipeline_.get(), "deep-element-added",
-        G_CALLBACK(+[](GstBin*, GstBin*, GstElement* element, gpointer) { watch_input(element); }),
-        nullptr);
+    g_signal_connect(pipeline_.get(), "deep-element-added",
+                     G_CALLBACK(+[](GstBin*, GstBin*, GstElement* element, gpointer) {
+                       watch_input(element);
+                       limit_decoding_errors(element);
+                     }),
+                     nullptr);
     GstElement* source = gst_element_factory_make("uridecodebin", nullptr);
     GstElement* sink = gst_element_factory_make("appsink", nullptr);
     if (source) gst_bin_add(GST_BIN(pipeline_.get()), source);
