@@ -4,6 +4,7 @@
 #include <gst/gst.h>
 
 #include <atomic>
+#include <memory>
 
 #include "common/handles.hpp"
 
@@ -22,14 +23,16 @@ class ErrorWatch {
 
   void start(GstElement* element) {
     stop();
-    failed_ = false;
+    failed_ = std::make_shared<std::atomic<bool>>(false);
     auto top = Ref<GstObject>::retain(GST_OBJECT_CAST(element));
     while (auto* parent = gst_object_get_parent(top.get())) top = Ref<GstObject>::adopt(parent);
     if (!GST_IS_ELEMENT(top.get())) return;
     bus_ = BusRef::adopt(gst_element_get_bus(GST_ELEMENT_CAST(top.get())));
     if (!bus_) return;
     gst_bus_enable_sync_message_emission(bus_.get());
-    handler_ = g_signal_connect(bus_.get(), "sync-message::error", G_CALLBACK(on_error), this);
+    // Disconnecting does not wait for a handler that another thread is in: it has its own share.
+    handler_ = g_signal_connect_data(bus_.get(), "sync-message::error", G_CALLBACK(on_error),
+                                     new Flag(failed_), release, G_CONNECT_DEFAULT);
   }
 
   void stop() {
@@ -39,16 +42,17 @@ class ErrorWatch {
     bus_.reset();
   }
 
-  bool failed() const { return failed_; }
+  bool failed() const { return failed_ && *failed_; }
 
  private:
-  static void on_error(GstBus*, GstMessage*, gpointer watch) {
-    static_cast<ErrorWatch*>(watch)->failed_ = true;
-  }
+  using Flag = std::shared_ptr<std::atomic<bool>>;
+
+  static void on_error(GstBus*, GstMessage*, gpointer flag) { **static_cast<Flag*>(flag) = true; }
+  static void release(gpointer flag, GClosure*) { delete static_cast<Flag*>(flag); }
 
   BusRef bus_;
   gulong handler_ = 0;
-  std::atomic<bool> failed_ = false;
+  Flag failed_;
 };
 
 }  // namespace clips

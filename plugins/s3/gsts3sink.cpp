@@ -8,13 +8,13 @@
  * neither an object nor an upload.
  *
  * Parts go in parallel while the stream is written; a short stream is one request. Memory stays at
- * about (`max-inflight` + 2) x `part-size`.
+ * about (`max-inflight` + 2) x `part-size`, and 8 MiB for muxers that go back.
  *
- * Muxers may go back: into the first part until the end, and into the part that is being filled
- * (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux writes
- * with its index at the end gets it in front, without a temporary file: the index is held back,
- * moved before the media and goes up with the first part, which is sent last. A rewrite anywhere
- * else is an error.
+ * Muxers may go back: into the first 8 MiB (or part) until the end, and into the part that is being
+ * filled (in Matroska into the whole current cluster). With `faststart=auto` an MP4 that mp4mux
+ * writes with its index at the end gets it in front, without a temporary file: the index is held
+ * back, moved before the media and goes up with the first part, which is sent last. A rewrite
+ * anywhere else is an error.
  *
  * Limits: nothing can be read before EOS; 10 000 parts, which grow with the object unless
  * `faststart=false`; EOS after an ERROR of any element of the pipeline is not success.
@@ -71,11 +71,16 @@ enum class OnError { abort, complete, keep };
 // How long a stop waits for the store to take an upload back. What takes longer goes on behind it.
 constexpr auto kStopPatience = std::chrono::milliseconds(60);
 
+// Parts that do not grow: 78 GiB an object.
+constexpr std::uint64_t kEqualPartSize = std::uint64_t{8} << 20;
+// For muxers that go back. mp4mux reserves 550 bytes for each second and track, twice: an hour.
+constexpr std::uint64_t kLeastHead = std::uint64_t{8} << 20;
+
 struct Settings {
   Config config;
   Location location;
   ObjectSettings object;
-  std::uint64_t part_size = WriteModel::Options{}.part_size;
+  std::optional<std::uint64_t> part_size;  // none: see part_size_of()
   unsigned max_inflight = ObjectWriter::Options{}.max_inflight;
   Faststart faststart = Faststart::automatic;
   Checksum checksum = Checksum::none;
@@ -265,6 +270,13 @@ GstFlowReturn fail(gpointer self, const WriteFailure& failure) {
   return fail(self, std::get<Error>(failure), object_uri(priv(self).state.object));
 }
 
+// Small parts fill a long line with little memory.
+std::uint64_t part_size_of(const Settings& settings, Faststart faststart) {
+  const auto otherwise =
+      faststart == Faststart::off ? kEqualPartSize : WriteModel::Options{}.part_size;
+  return settings.part_size.value_or(otherwise);
+}
+
 // Messages
 
 void post_published(gpointer self, const std::string& uri, std::uint64_t index, std::uint64_t bytes,
@@ -325,14 +337,16 @@ std::shared_ptr<ObjectWriter> need_writer(gpointer self) {
   if (!headers) return nullptr;
   const auto& settings = p.state.settings;
   ObjectWriter::Options options;
-  options.model = {.part_size = settings.part_size, .faststart = settings.faststart};
   options.max_inflight = settings.max_inflight;
   options.checksum = settings.checksum;
   options.headers = std::move(*headers);
   options.if_none_match = settings.if_none_match;
+  options.model.faststart = settings.faststart;
   const clips::MutexLock lock(p.mutex);
   if (settings.faststart == Faststart::automatic && p.client->wants_equal_parts())
     options.model.faststart = Faststart::off;
+  options.model.part_size = part_size_of(settings, options.model.faststart);
+  options.model.head_size = kLeastHead;
   auto store = std::make_shared<ClientStore>(p.client, p.state.object);
   p.writer = std::make_shared<ObjectWriter>(
       std::move(store), std::move(options),
@@ -862,7 +876,7 @@ void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
         set_text(value, settings.location.key);
         break;
       case prop_part_size:
-        g_value_set_uint64(value, settings.part_size);
+        g_value_set_uint64(value, part_size_of(settings, settings.faststart));
         break;
       case prop_max_inflight:
         g_value_set_uint(value, settings.max_inflight);
@@ -957,8 +971,10 @@ void install_properties(GObjectClass* klass) {
       klass, prop_part_size,
       g_param_spec_uint64("part-size", "Part size",
                           "Bytes of a part. Parts double every 900, so that the object's length is "
-                          "not limited; with faststart=false they stay equal.",
-                          kMinPartSize, kMaxPartSize, defaults.part_size, flags));
+                          "not limited; with faststart=false they stay equal, and are 8 MiB unless "
+                          "this is set.",
+                          kMinPartSize, kMaxPartSize, part_size_of(defaults, defaults.faststart),
+                          flags));
   g_object_class_install_property(
       klass, prop_max_inflight,
       g_param_spec_uint("max-inflight", "Maximum in flight",

@@ -93,10 +93,11 @@ struct Session {
 };
 
 struct Private {
-  Mutex mutex;  // a leaf: nothing is called with it held
+  Mutex mutex;  // held for nothing but a look at what stands below
   Settings settings CLIPS_GUARDED_BY(mutex);
   std::atomic<bool> error_posted{false};  // since start()
-  // Shared, so that a query that is under way outlives stop().
+  // Shared with the streaming thread and what unlocks it. Others look under the lock: a handler of
+  // messages asks in the client's thread, which must not come to be the one to end the client.
   std::shared_ptr<Session> session CLIPS_GUARDED_BY(mutex);
 };
 
@@ -172,7 +173,11 @@ gboolean set_uri(GstURIHandler* handler, const gchar* uri, GError** error) {
 
 GstStructure* stats_of(gpointer self) {
   s3::ClientStats stats;
-  if (const auto session = session_of(self)) stats = session->client->stats();
+  {
+    Private& p = priv(self);
+    MutexLock lock(p.mutex);
+    if (p.session) stats = p.session->client->stats();
+  }
   return gst_structure_new("s3-stats", "requests", G_TYPE_UINT64, guint64{stats.requests},
                            "retries", G_TYPE_UINT64, guint64{stats.retries}, "bytes-received",
                            G_TYPE_UINT64, guint64{stats.bytes_received}, nullptr);
@@ -324,7 +329,7 @@ static gboolean gst_clips_s3_src_stop(GstBaseSrc* base) {
       session = std::move(p.session);
       p.session.reset();
     }
-    // A query may still hold it.
+    // unlock() may still hold it.
     if (session) session->reader->set_flushing(true);
     return TRUE;
   });
@@ -357,8 +362,9 @@ static gboolean gst_clips_s3_src_is_seekable(GstBaseSrc*) {
 // Never waits: the base class asks this within a state change.
 static gboolean gst_clips_s3_src_get_size(GstBaseSrc* base, guint64* size) {
   return guard(base, gboolean{FALSE}, [&]() -> gboolean {
-    const auto session = session_of(base);
-    const auto info = session ? session->reader->info() : std::nullopt;
+    Private& p = priv(base);
+    MutexLock lock(p.mutex);
+    const auto info = p.session ? p.session->reader->info() : std::nullopt;
     if (!info) return FALSE;
     *size = info->size;
     return TRUE;

@@ -14,16 +14,16 @@ inline constexpr std::uint64_t kMaxPartSize = std::uint64_t{5} << 30;
 
 // How long each part of an object of unknown length is. Parts double every 900, so that 5 MiB to
 // begin with reach 8.8 TiB within 10 000 parts, more than any store takes for one object, while the
-// first 7 GiB (at 8 MiB) still go in small ones.
+// first 4 GiB still go in small ones.
 class PartPlan {
  public:
   // `equal`: all parts have the first one's size, for stores that insist on it.
-  PartPlan(std::uint64_t first, bool equal)
-      : first_(std::clamp(first, kMinPartSize, kMaxPartSize)), equal_(equal) {}
+  PartPlan(std::uint64_t first, bool equal, int most = kMaxParts)
+      : first_(std::clamp(first, kMinPartSize, kMaxPartSize)), equal_(equal), most_(most) {}
 
   // Bytes of part `number`, from 1 on; 0 when there is no such part.
   std::uint64_t size(int number) const {
-    if (number < 1 || number > kMaxParts) return 0;
+    if (number < 1 || number > most_) return 0;
     if (equal_) return first_;
     return std::min(first_ << ((number - 1) / kStep), kMaxPartSize);
   }
@@ -31,7 +31,7 @@ class PartPlan {
   // Bytes of all parts.
   std::uint64_t capacity() const {
     std::uint64_t total = 0;
-    for (int number = 1; number <= kMaxParts; number++) total += size(number);
+    for (int number = 1; number <= most_; number++) total += size(number);
     return total;
   }
 
@@ -39,6 +39,7 @@ class PartPlan {
   static constexpr int kStep = 900;
   std::uint64_t first_;
   bool equal_;
+  int most_;
 };
 
 }  // namespace clips::s3

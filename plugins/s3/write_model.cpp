@@ -32,8 +32,9 @@ bool begins_cluster(Bytes data) {
   return begins_with(data, "\x1f\x43\xb6\x75");
 }
 
-// A cluster that is longer than so many parts is not kept whole.
-constexpr std::size_t kMaxClusterParts = 4;
+// A cluster that is longer than both is not kept whole.
+constexpr std::uint64_t kMaxClusterParts = 4;
+constexpr std::uint64_t kMaxClusterBytes = std::uint64_t{32} << 20;
 
 // Chunks that wait for their next use.
 constexpr std::size_t kMostFree = 4;
@@ -120,7 +121,7 @@ std::uint64_t WriteModel::Part::size() const {
 WriteModel::WriteModel(Options options, std::shared_ptr<ChunkPool> pool)
     : options_(options),
       pool_(std::move(pool)),
-      plan_(options.part_size, options.faststart == Faststart::off) {}
+      plan_(options.part_size, options.faststart == Faststart::off, options.max_parts) {}
 
 std::uint64_t WriteModel::retained() const {
   std::uint64_t total = held_.size() + (head_ ? head_->size() : 0);
@@ -215,8 +216,10 @@ tl::expected<std::size_t, WriteError> WriteModel::write_to_parts(Bytes data) {
 
   if (plan_.size(next_number_) == 0)
     return tl::unexpected(WriteError{WriteError::Kind::too_long, position_, {}});
-  const std::uint64_t size = plan_.size(next_number_);
+  std::uint64_t size = plan_.size(next_number_);
   if (next_number_ == 1) {
+    if (rewritable_ && options_.faststart != Faststart::off)
+      size = std::max(size, options_.head_size);
     head_ = std::make_shared<Block>(size, nullptr);
   } else {
     open_.push_back({next_number_, position_, std::make_shared<Block>(size, pool_)});
@@ -234,10 +237,12 @@ void WriteModel::seal() {
   if (head_ && head_->size() == head_->capacity() && !rewritable_ &&
       !is_rewritten_unasked(head_->bytes()))
     ready_.push_back(part_of(1, std::exchange(head_, nullptr)));
+  const std::uint64_t most =
+      std::max(kMaxClusterParts, kMaxClusterBytes / plan_.size(next_number_ - 1) + 1);
   const auto sealed = [&](const Open& open) {
     const auto end = open.offset + open.block->capacity();
     return open.block->size() == open.block->capacity() &&
-           (end <= cluster_at_ || open_.size() > kMaxClusterParts);
+           (end <= cluster_at_ || open_.size() > most);
   };
   while (!open_.empty() && sealed(open_.front())) {
     ready_.push_back(part_of(open_.front().number, std::move(open_.front().block)));

@@ -41,7 +41,7 @@ TEST(PartPlan, growing_parts_hold_more_than_any_store_takes) {
   }
 }
 
-TEST(PartPlan, the_first_seven_gigabytes_stay_small) {
+TEST(PartPlan, the_first_900_parts_stay_small) {
   EXPECT_EQ(PartPlan(8 * MiB, false).size(900), 8 * MiB);
   EXPECT_EQ(PartPlan(8 * MiB, false).size(901), 16 * MiB);
 }
@@ -364,6 +364,39 @@ TEST(WriteModel, head_can_be_rewritten_until_the_end) {
   EXPECT_TRUE(writer.object() == writer.expected);
 }
 
+// A reserved index of an hour takes almost 8 MiB of the file's begin.
+TEST(WriteModel, head_is_longer_than_a_part_where_a_muxer_goes_back_and_parts_may_differ) {
+  const WriteModel::Options options{.part_size = 5 * MiB, .head_size = 8 * MiB};
+  Writer writer(options);
+  writer.model.set_rewritable();
+  ASSERT_TRUE(writer.write(media(20 * MiB)));
+  ASSERT_TRUE(writer.write_at(8 * MiB - 3, "end"));
+  ASSERT_TRUE(writer.finish());
+  EXPECT_EQ(writer.parts[1].size(), 8 * MiB);
+  EXPECT_EQ(writer.parts[2].size(), 5 * MiB);
+  EXPECT_TRUE(writer.object() == writer.expected);
+
+  Writer plain(options);
+  ASSERT_TRUE(plain.write(media(20 * MiB)));
+  EXPECT_EQ(plain.parts[1].size(), 5 * MiB);
+
+  Writer equal({.part_size = 5 * MiB, .head_size = 8 * MiB, .faststart = Faststart::off});
+  equal.model.set_rewritable();
+  ASSERT_TRUE(equal.write(media(12 * MiB)));
+  ASSERT_TRUE(equal.finish());
+  EXPECT_EQ(equal.parts[1].size(), 5 * MiB);
+}
+
+TEST(WriteModel, more_than_the_parts_of_an_upload_hold_is_an_error_with_its_place) {
+  Writer writer({.part_size = 5 * MiB, .faststart = Faststart::off, .max_parts = 3});
+  ASSERT_TRUE(writer.write(media(15 * MiB)));
+  const auto text = media(1);
+  const auto done = writer.model.write(bytes_of(text), true);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().kind, WriteError::Kind::too_long);
+  EXPECT_EQ(done.error().position, 15 * MiB);
+}
+
 TEST(WriteModel, riff_header_is_kept_though_its_muxer_never_asks) {
   Writer writer(small);
   ASSERT_TRUE(writer.write("RIFF" + media(12 * MiB)));
@@ -411,14 +444,17 @@ TEST(WriteModel, matroska_keeps_the_cluster_whose_size_is_to_come) {
   EXPECT_TRUE(writer.object() == writer.expected);
 }
 
-TEST(WriteModel, cluster_of_more_than_four_parts_is_not_kept_whole) {
+TEST(WriteModel, cluster_of_more_than_32_mib_and_four_parts_is_not_kept_whole) {
   Writer writer(small);
   writer.model.set_rewritable();
   ASSERT_TRUE(writer.write("\x1a\x45\xdf\xa3" + media(6 * MiB)));
   const auto cluster = writer.model.size();
   ASSERT_TRUE(writer.write("\x1f\x43\xb6\x75????????"));
-  ASSERT_TRUE(writer.write(media(40 * MiB)));
-  EXPECT_LE(writer.model.retained(), 5 * MiB + 25 * MiB);
+  ASSERT_TRUE(writer.write(media(30 * MiB)));
+  ASSERT_TRUE(writer.write_at(cluster + 4, "the size"));
+  ASSERT_TRUE(writer.model.seek(writer.model.size()));
+  ASSERT_TRUE(writer.write(media(20 * MiB)));
+  EXPECT_LE(writer.model.retained(), 5 * MiB + 40 * MiB);
   EXPECT_FALSE(writer.write_at(cluster + 4, "the size"));
 }
 
