@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -35,7 +36,10 @@ class HttpServer {
   };
   using Handler = std::function<Reply(const Request&)>;
 
-  explicit HttpServer(Handler handler) : handler_(std::move(handler)) {
+  enum class Keep { requests, nothing };  // for requests()
+
+  explicit HttpServer(Handler handler, Keep keep = Keep::requests)
+      : handler_(std::move(handler)), keep_(keep) {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -56,7 +60,7 @@ class HttpServer {
     }
     shutdown(listener_, SHUT_RDWR);
     thread_.join();
-    for (std::thread& connection : connections_) connection.join();
+    for (auto& connection : connections_) connection.thread.join();
     close(listener_);
   }
 
@@ -68,6 +72,11 @@ class HttpServer {
   }
 
  private:
+  struct Connection {
+    std::thread thread;
+    bool over = false;
+  };
+
   void accept_all() {
     for (;;) {
       const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -76,18 +85,24 @@ class HttpServer {
         if (fd >= 0) close(fd);
         return;
       }
+      connections_.remove_if([](Connection& connection) {
+        if (connection.over) connection.thread.join();
+        return connection.over;
+      });
       open_.push_back(fd);
-      connections_.emplace_back([this, fd] { serve(fd); });
+      Connection& connection = connections_.emplace_back();
+      connection.thread = std::thread([this, fd, &connection] { serve(fd, connection); });
     }
   }
 
-  void serve(int fd) {
+  void serve(int fd, Connection& connection) {
     std::string input;
     while (one_request(fd, input)) {
     }
     std::lock_guard lock(mutex_);
     std::erase(open_, fd);
     close(fd);
+    connection.over = true;
   }
 
   static bool more(int fd, std::string& input) {
@@ -133,7 +148,7 @@ class HttpServer {
     }
     request.body = input.substr(0, size);
     input.erase(0, size);
-    {
+    if (keep_ == Keep::requests) {
       std::lock_guard lock(mutex_);
       requests_.push_back(request);
     }
@@ -172,12 +187,13 @@ class HttpServer {
   }
 
   const Handler handler_;
+  const Keep keep_;
   int listener_ = -1;
   int port_ = 0;
   std::mutex mutex_;
   bool stop_ = false;
   std::vector<int> open_;
   std::vector<Request> requests_;
-  std::vector<std::thread> connections_;
+  std::list<Connection> connections_;
   std::thread thread_;
 };

@@ -237,6 +237,9 @@ def test_muxers_give_the_streams_that_they_give_to_a_file(s3, master, muxer, tmp
     assert abs(ours.stat().st_size - reference.stat().st_size) <= 64
     duration = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0"]
     assert subprocess.check_output([*duration, ours]) == subprocess.check_output([*duration, reference])
+    # The identifier of Matroska's cues: in the seek head and where they are.
+    cues = [path.read_bytes().count(b"\x1c\x53\xbb\x6b") for path in (ours, reference)]
+    assert cues[0] == cues[1] and (muxer != "matroskamux" or cues[0] >= 2)
     kind = s3.head("media")["ContentType"]
     expected = {"mp4mux": "video/mp4", "qtmux": "video/quicktime", "matroskamux": "video/x-matroska"}
     expected.update(flvmux="video/x-flv", mpegtsmux="video/mp2t")
@@ -342,6 +345,21 @@ def test_an_object_for_each_buffer(s3):
         assert s3.head(key)["ContentType"] == "image/jpeg"
 
 
+@pytest.mark.parametrize("checksum", ["crc32c", "sha256"])
+def test_each_of_many_objects_has_its_checksum_and_replaces_none(s3, faults, checksum):
+    text = "fakesrc num-buffers=5 sizetype=fixed sizemax=1000 ! s3sink name=sink"
+    values = {"next_file": "buffer", "if_none_match": True, "checksum": checksum}
+    key = f"each-{checksum}/{{index}}"
+    assert run(launch(s3, text, key, faults.endpoint, **values)).eos
+    puts = faults.requests("PUT")
+    assert len(puts) == 5
+    for put in puts:
+        names = {name.lower() for name in put["headers"]}
+        assert {"if-none-match", f"x-amz-checksum-{checksum}"} <= names
+    error = run(launch(s3, text, key, faults.endpoint, **values)).errors[0]
+    assert error.details.get_uint("http-status-code") == (True, 412)
+
+
 @pytest.mark.parametrize("key", ["plain", "a{name}", "%05d"])
 def test_template_with_anything_else_is_refused_before_any_request(s3, faults, key):
     pipeline = launch(s3, "fakesrc num-buffers=1 ! s3sink name=sink", key, faults.endpoint, next_file="buffer")
@@ -388,6 +406,96 @@ def test_header_injection_is_refused_before_any_request(s3, faults):
     pipeline.get_by_name("sink").set_property("cache-control", "a\r\nx-amz-acl: public-read")
     assert run(pipeline).error.matches(Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS)
     assert faults.requests() == []
+
+
+@pytest.mark.parametrize("way", ["http-never", "http-always", "tls-auto", "tls-always"])
+@pytest.mark.parametrize("style", ["path", "virtual-host"])
+def test_uploads_over_http_and_tls_with_and_without_signed_data(s3, way, style):
+    scheme, signing = way.split("-")
+    port = s3.tls_port if scheme == "tls" else s3.port
+    endpoint = f"{'https' if scheme == 'tls' else 'http'}://s3.localhost:{port}"
+    values = {"part_size": PART, "ca_file": s3.ca_file, "addressing": style, "payload_signing": signing}
+    for size in (1000, PART + 1):
+        data = noise(size)
+        result = upload(s3, data, "way", endpoint=endpoint, **values)
+        assert result.eos, result.errors
+        assert s3.get("way") == data
+
+
+def test_encryption_is_asked_for_where_an_object_begins_and_nowhere_else(s3, faults):
+    """What the store makes of it is its own: Ceph has no key service here and refuses."""
+    for size in (10, PART + 1):
+        faults.reset()
+        upload(s3, noise(size), "sse", endpoint=faults.endpoint, part_size=PART, sse="aws:kms", sse_kms_key_id="k1")
+        first, *others = faults.requests()
+        assert first["method"] == ("PUT" if size < PART else "POST")
+        headers = {name.lower(): value for name, value in first["headers"].items()}
+        assert headers["x-amz-server-side-encryption"] == "aws:kms"
+        assert headers["x-amz-server-side-encryption-aws-kms-key-id"] == "k1"
+        assert not any("encryption" in name.lower() for other in others for name in other["headers"])
+
+
+def test_version_of_the_object_is_told(s3):
+    s3.boto.create_bucket(Bucket="kept-versions")
+    s3.boto.put_bucket_versioning(Bucket="kept-versions", VersioningConfiguration={"Status": "Enabled"})
+    versions = []
+    for size in (10, PART + 1):
+        result = upload(s3, noise(size), "v", bucket="kept-versions", part_size=PART)
+        versions.append(result.published[0].get_string("version-id"))
+        assert versions[-1] == s3.head("v", bucket="kept-versions")["VersionId"]
+    assert all(versions) and versions[0] != versions[1]
+
+
+def test_flush_begins_the_object_anew(s3):
+    pipeline = launch(s3, "appsrc name=data ! s3sink name=sink", "flushed", part_size=PART)
+    pipeline.set_state(Gst.State.PLAYING)
+    push(pipeline, noise(2 * PART), eos=False)
+    assert pipeline.get_bus().timed_pop_filtered(10 * Gst.SECOND, Gst.MessageType.ELEMENT)
+    pad = pipeline.get_by_name("data").get_static_pad("src")
+    assert pad.push_event(Gst.Event.new_flush_start())
+    assert pad.push_event(Gst.Event.new_flush_stop(True))
+    pipeline.set_state(Gst.State.PAUSED)
+    segment = Gst.Segment()
+    segment.init(Gst.Format.BYTES)
+    sink = pipeline.get_by_name("sink")
+    sink.get_static_pad("sink").send_event(Gst.Event.new_stream_start("anew"))
+    sink.get_static_pad("sink").send_event(Gst.Event.new_segment(segment))
+    # As a muxer asks: at the pad.
+    query = Gst.Query.new_position(Gst.Format.BYTES)
+    assert pad.peer_query(query) and query.parse_position()[1] == 0
+    pipeline.set_state(Gst.State.PLAYING)
+    sink.get_static_pad("sink").chain(Gst.Buffer.new_wrapped(b"after the flush"))
+    assert pad.peer_query(query) and query.parse_position()[1] == 15
+    sink.get_static_pad("sink").send_event(Gst.Event.new_eos())
+    assert run(pipeline).eos
+    assert s3.get("flushed") == b"after the flush"
+
+
+def test_muxers_are_told_what_they_ask(s3):
+    pipeline = launch(s3, "appsrc name=data ! s3sink name=sink", "asked")
+    pipeline.set_state(Gst.State.PLAYING)
+    pad = pipeline.get_by_name("data").get_static_pad("src")
+    for kind, answer in ((Gst.Format.BYTES, True), (Gst.Format.TIME, False)):
+        query = Gst.Query.new_seeking(kind)
+        assert pad.peer_query(query) == answer
+        assert not answer or query.parse_seeking()[1]
+    query = Gst.Query.new_uri()
+    assert pad.peer_query(query) and query.parse_uri() == f"s3://{s3.bucket}/asked"
+    query = Gst.Query.new_formats()
+    assert pad.peer_query(query)
+    push(pipeline, b"x" * 10)
+    assert run(pipeline).eos
+
+
+def test_reserved_index_of_an_hour_fits_into_the_first_part(s3, master, tmp_path):
+    """mp4mux reserves 8 MB for it, and writes into all of that at the end."""
+    muxer = "mp4mux reserved-max-duration=3400000000000 reserved-moov-update-period=1000000000"
+    result = run(launch(s3, remux(master, muxer) + "s3sink name=sink", "reserved.mp4"))
+    assert result.eos, result.errors
+    ours, reference = tmp_path / "ours.mp4", tmp_path / "reference.mp4"
+    ours.write_bytes(s3.get("reserved.mp4"))
+    assert run(Gst.parse_launch(remux(master, muxer) + f"filesink location={reference}")).eos
+    assert stream_hash(ours) == stream_hash(reference)
 
 
 @pytest.mark.parametrize("kind", ["crc32c", "crc64nvme", "sha256"])
