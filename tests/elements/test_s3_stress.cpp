@@ -2,7 +2,7 @@
 //
 // s3src and s3sink against a store that delays, loses and breaks replies, while an application
 // stops, pauses, flushes, seeks and relinks them at random moments. Runs under the sanitizers.
-// CLIPS_S3_STRESS_SECONDS: how long each test goes on (5); CLIPS_S3_STRESS_SEED: the dice (1).
+// CLIPS_S3_STRESS_SECONDS: how long each test goes on (4); CLIPS_S3_STRESS_SEED: the dice (1).
 #include <gst/gst.h>
 #include <gtest/gtest.h>
 
@@ -246,7 +246,7 @@ class S3Stress : public ::testing::Test {
 
   std::mt19937 dice{static_cast<unsigned>(number_from("CLIPS_S3_STRESS_SEED", 1))};
   const Clock::time_point end =
-      Clock::now() + std::chrono::seconds(number_from("CLIPS_S3_STRESS_SECONDS", 5));
+      Clock::now() + std::chrono::seconds(number_from("CLIPS_S3_STRESS_SECONDS", 4));
   unsigned rounds = 0;
   unsigned objects = 0;
   Clock::duration slowest{};

@@ -95,6 +95,41 @@ def test_definition_makes_in_a_store_what_it_makes_in_a_file(s3, movie, name, tm
     assert s3.uploads() == []
 
 
+# Into a folder and below a prefix; {} stands for either.
+FOLDERS = {
+    "stills": ["run", "stills", "output={}/{{index:03}}.jpg"],
+    "frames": ["run", "frames", "output={}/frames.npy"],
+    "hls": ["run", "hls", "output={}/index.m3u8"],
+    "hlsadaptive": ["run", "hlsadaptive", "output={}"],
+    "export": ["run", "export", "output={}/clip-{{index}}.mp4", "ranges=0-1s,1500ms-2500ms"],
+    "stream": ["run", "stream", "output={}/stream.mp4", "start=500ms", "stop=1500ms"],
+    "ingest": ["ingest", "{}"],
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_definition_makes_the_same_names_below_a_prefix_as_in_a_folder(s3, movie, name, tmp_path):
+    verb, *words = FOLDERS[name]
+    below = f"folders/{name}"
+    (tmp_path / below).mkdir(parents=True)
+    for source, target in (("s3://testbucket/in.mov", f"s3://testbucket/{below}"), (str(movie), str(tmp_path / below))):
+        words_now = [word.format(target) for word in words]
+        if verb == "run":
+            words_now.append(f"input={source}")
+        else:
+            words_now.insert(0, source)
+        command = [PROGRAM, verb, *words_now]
+        done = subprocess.run(command, env=environment(s3), capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+    local = {str(path.relative_to(tmp_path)): path for path in (tmp_path / below).rglob("*") if path.is_file()}
+    assert sorted(s3.keys(below)) == sorted(local) and local
+    for key, path in local.items():
+        assert s3.head(key)["ContentLength"] > 0 and path.stat().st_size > 0
+        if key.endswith((".jpg", ".npy")):
+            assert s3.get(key) == path.read_bytes()
+    assert s3.uploads() == []
+
+
 def test_proxy_makes_no_temporary_file(s3, movie, tmp_path):
     """There is no folder for one, and mp4mux with faststart=true could not begin without."""
     nowhere = str(tmp_path / "absent")
