@@ -607,7 +607,9 @@ class Client::Core : public std::enable_shared_from_this<Core> {
         break;
     }
     log(LogLevel::info, call->spec.method + " failed: " + failure.error.detail);
-    failure.error.perhaps_done = call->perhaps_done;
+    // "It exists already" may be our own first attempt, if there was one.
+    const bool repeated = failure.error.kind == ErrorKind::precondition && call->attempts > 1;
+    failure.error.perhaps_done = call->perhaps_done || repeated;
     finish(call, tl::unexpected(std::move(failure.error)));
   }
 
@@ -846,9 +848,7 @@ CallId Client::put_object(const ObjectName& object, Headers headers, Body body,
       [core = core_.get(), id, object, body, done = std::move(done)](Result<HttpReply> reply) {
         if (reply) return done(stored_of(*reply));
         const Error& error = reply.error();
-        // "It exists already" may be our own first attempt, whose reply was lost.
-        if (error.kind == ErrorKind::cancelled ||
-            (error.kind != ErrorKind::precondition && !error.perhaps_done)) {
+        if (error.kind == ErrorKind::cancelled || !error.perhaps_done) {
           return done(tl::unexpected(std::move(reply.error())));
         }
         core->head(
@@ -943,7 +943,6 @@ CallId Client::complete_multipart_upload(const ObjectName& object, std::string u
                   // second says that there is no such upload, or that the object exists.
                   const bool perhaps_done = error.perhaps_done || error.s3_code == "NoSuchUpload" ||
                                             error.http_status == 200 || error.http_status >= 500 ||
-                                            error.kind == ErrorKind::precondition ||
                                             error.kind == ErrorKind::timeout;
                   if (!perhaps_done || error.kind == ErrorKind::cancelled || etag.empty()) {
                     return done(tl::unexpected(std::move(reply.error())));
