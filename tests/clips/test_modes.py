@@ -76,7 +76,7 @@ def test_a_hard_cut_is_exact(name, mode, which, tmp_path):
         times = [t for t in times if t < source.recipe.seconds - 0.05]
     start, stop = cuts(times, source.keyframes, random.Random(f"{name} {which}"))[which]
     if "vfr" in name:
-        stop = min(stop, times[-1])
+        stop = min(stop, times[-1] + 0.005)
     wanted = [t for t in times if start - 0.0005 <= t < stop - 0.0005]
     container = "matroska" if name in VORBIS else "auto"
     clip = tmp_path / ("c.mkv" if name in VORBIS else "c.mov" if source.recipe.ext == "mov" else "c.mp4")
@@ -108,5 +108,8 @@ def test_a_copy_begins_at_a_key_frame_and_ends_where_it_was_told(name, tmp_path)
     assert abs(result.actual[0] - key * SECOND) < 2_000
     assert result.range["lead-frames"] == sum(key - 0.0005 <= t < times[first] - 0.0005 for t in times)
     report = verify(str(clip), source, times[first], times[last], views=("honour",))
-    assert faults(report, "copy") == []
+    found = faults(report, "copy")
+    if "opengop" in name:  # its first key frame is no IDR: FFmpeg misses what it refers to, and says so
+        found = [f for f in found if "decoder complaints" not in f]
+    assert found == []
     assert report["honour"]["video"]["bit_identical"] == report["honour"]["video"]["frames"]
