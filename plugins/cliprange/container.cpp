@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "container.hpp"
 
+#include "aviindex.hpp"
+#include "flvindex.hpp"
 #include "mkvindex.hpp"
 #include "mp4index.hpp"
 #include "tsindex.hpp"
@@ -12,11 +14,13 @@ Result<Movie> read_movie(ByteReader& reader, const std::string& name, const Wish
   if (!head) return tl::make_unexpected(head.error());
   if (looks_like_mp4(*head)) return read_mp4(reader);
   if (looks_like_mkv(*head)) return read_mkv(reader, wish);
+  if (looks_like_flv(*head)) return read_flv(reader);
+  if (looks_like_avi(*head)) return read_avi(reader);
   if (looks_like_ts(*head)) return read_ts(reader);
   return fail(Fault::WrongType,
               name +
-                  " is not an MP4, QuickTime, Matroska, WebM or MPEG-TS file, the containers "
-                  "that can be cut.");
+                  " is not an MP4, QuickTime, Matroska, WebM, MPEG-TS, FLV or AVI file, the "
+                  "containers that can be cut.");
 }
 
 }  // namespace clips::cut

@@ -5,7 +5,8 @@
  *
  * A source of the bytes of one finished clip: the frames [start, stop) of the file at `uri`, with
  * the sound that belongs to them to the sample, as an MP4 (or QuickTime, if the source is one, or
- * Matroska) whose index stands in front. Sources are MP4, QuickTime, Matroska, WebM and MPEG-TS.
+ * Matroska) whose index stands in front. Sources are MP4, QuickTime, Matroska, WebM, MPEG-TS, FLV
+ * and AVI.
  *
  * |[
  * gst-launch-1.0 clipexport uri=file:///video.mp4 start=1801300000000 stop=1811300000000 \

@@ -4,10 +4,10 @@
  * @title: uricleanbin
  *
  * A source that leaves alone what needs no work. If the file at `uri` is a clean movie (an MP4,
- * Matroska or MPEG-TS of progressive 8-bit 4:2:0 H.264 and AAC) it has one pad, with the bytes of a
- * finished MP4 of the same packets and times, index in front: `clipexport mode=whole`. Anything
- * else is decoded, one pad a stream: `uridecodebin`. The pads come on the way to PAUSED or later,
- * then `no-more-pads`.
+ * Matroska, MPEG-TS, FLV or AVI of progressive 8-bit 4:2:0 H.264 and AAC) it has one pad, with the
+ * bytes of a finished MP4 of the same packets and times, index in front: `clipexport mode=whole`.
+ * Anything else is decoded, one pad a stream: `uridecodebin`. The pads come on the way to PAUSED or
+ * later, then `no-more-pads`.
  *
  * The index is read during the change to PAUSED, and the element message `clean-input` says how it
  * was decided. See docs/elements/uricleanbin.md.
@@ -79,7 +79,7 @@ std::string why_decoded(const Settings& settings) {
     return "its index could not be read";
   auto movie = read_movie(reader, settings.uri);
   if (!movie)
-    return movie.error().fault == Fault::WrongType ? "it is no MP4, Matroska or MPEG-TS"
+    return movie.error().fault == Fault::WrongType ? "it is no MP4, Matroska, MPEG-TS, FLV or AVI"
                                                    : "its index could not be read";
   const std::string reason = why_not_clean(*movie, settings.sound);
   if (!reason.empty()) return reason;

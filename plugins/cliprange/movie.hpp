@@ -136,7 +136,7 @@ struct Track {
   SampleTable samples;
 };
 
-enum class Container { Mp4, Mov, Matroska, MpegTs };
+enum class Container { Mp4, Mov, Matroska, MpegTs, Flv, Avi };
 
 class PacketMap;
 

@@ -225,7 +225,7 @@ std::optional<SequencePictures> avc_pictures(ByteView sps) {
   if (std::find(std::begin(with_chroma), std::end(with_chroma), is.profile) !=
       std::end(with_chroma)) {
     is.chroma_format = r.ue();
-    if (is.chroma_format == 3) r.bit();
+    if (is.chroma_format == 3) is.separate_planes = r.bit();
     is.luma_depth = 8 + r.ue();
     is.chroma_depth = 8 + r.ue();
     is.bit_depth = std::max(is.luma_depth, is.chroma_depth);
@@ -244,10 +244,10 @@ std::optional<SequencePictures> avc_pictures(ByteView sps) {
       }
     }
   }
-  r.ue();  // frame numbers
-  const unsigned order = r.ue();
-  if (order == 0) r.ue();
-  if (order == 1) {
+  is.frame_number_bits = 4 + r.ue();
+  is.order_type = r.ue();
+  if (is.order_type == 0) is.order_bits = 4 + r.ue();
+  if (is.order_type == 1) {
     r.bit();
     r.ue();
     r.ue();
@@ -355,6 +355,54 @@ bool only_in_streams(NalCodec codec, ByteView unit) {
   const unsigned type = codec == NalCodec::Avc ? unit[0] & 31u : (unit[0] >> 1) & 63u;
   return is_parameter_set(codec, unit) ||
          (codec == NalCodec::Avc ? type == 9 || type == 12 : type == 35 || type == 38);
+}
+
+uint32_t to_lengths(NalCodec codec, ByteView stream, Bytes* into) {
+  uint64_t size = 0;
+  each_annex_b(stream, [&](ByteView nal) {
+    if (only_in_streams(codec, nal)) return;
+    size += 4 + nal.size();
+    if (!into) return;
+    for (int shift = 24; shift >= 0; shift -= 8)
+      into->push_back(static_cast<uint8_t>(nal.size() >> shift));
+    into->insert(into->end(), nal.begin(), nal.end());
+  });
+  return static_cast<uint32_t>(size);
+}
+
+bool is_avc_recovery_point(ByteView sei) {
+  size_t at = 1;
+  while (at + 2 < sei.size()) {
+    unsigned type = 0, size = 0;
+    while (at < sei.size() && sei[at] == 255) type += sei[at++];
+    if (at < sei.size()) type += sei[at++];
+    while (at < sei.size() && sei[at] == 255) size += sei[at++];
+    if (at < sei.size()) size += sei[at++];
+    // The first field of its payload is the number of pictures, as a 1 bit for none.
+    if (type == 6) return at < sei.size() && (sei[at] & 0x80u);
+    at += size;
+  }
+  return false;
+}
+
+std::optional<unsigned> avc_order_bits(const SequencePictures& sequence, ByteView slice) {
+  constexpr size_t kHead = 32;
+  constexpr unsigned kMostBits = 16;
+  if (slice.empty() || sequence.order_type != 0 || sequence.order_bits > kMostBits ||
+      sequence.frame_number_bits > kMostBits)
+    return std::nullopt;
+  const Bytes raw = unescape(slice.first(std::min(slice.size(), kHead)));
+  BitReader r(raw, 8);
+  r.ue();  // first macroblock
+  r.ue();  // type
+  r.ue();  // picture parameter set
+  if (sequence.separate_planes) r.bits(2);
+  r.bits(static_cast<int>(sequence.frame_number_bits));
+  if (!sequence.progressive && r.bit()) r.bit();  // a field, top or bottom
+  if ((slice[0] & 31u) == 5) r.ue();
+  const unsigned bits = r.bits(static_cast<int>(sequence.order_bits));
+  if (r.bad()) return std::nullopt;
+  return bits;
 }
 
 std::optional<Bytes> make_config(NalCodec codec, const ParameterSets& sets) {

@@ -65,6 +65,11 @@ struct SequencePictures {
   unsigned luma_depth = 8, chroma_depth = 8;
   bool progressive = true;
   Picture picture;  // as shown, without what is cropped
+  // H.264: how slices say when a picture is shown.
+  bool separate_planes = false;
+  unsigned frame_number_bits = 4;
+  unsigned order_type = 0;
+  unsigned order_bits = 4;
 };
 std::optional<SequencePictures> avc_pictures(ByteView sps);
 std::optional<SequencePictures> hevc_pictures(ByteView sps);
@@ -99,6 +104,16 @@ void each_annex_b(ByteView stream, Visit&& visit) {
 // Units of a stream that MP4 keeps elsewhere or not at all: delimiters, filler, parameter sets.
 bool only_in_streams(NalCodec codec, ByteView unit);
 bool is_parameter_set(NalCodec codec, ByteView unit);
+// An access unit of a stream as MP4 has it: lengths of four bytes for start codes, nothing that
+// only streams need. Gives its size; `into` may be null.
+uint32_t to_lengths(NalCodec codec, ByteView stream, Bytes* into);
+
+// Whether supplemental information of H.264 says that a decoder can begin exactly here.
+bool is_avc_recovery_point(ByteView sei);
+
+// The low bits of a picture's order count, from the head of one of its H.264 slices; nothing if it
+// cannot be read.
+std::optional<unsigned> avc_order_bits(const SequencePictures& sequence, ByteView slice);
 
 // A number that no set of H.264 parameters uses as its id, below 32: sequence and picture
 // parameter sets of an encoder can both be given it. Nothing if all are taken.

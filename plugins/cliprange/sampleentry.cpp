@@ -159,8 +159,8 @@ std::optional<ByteView> sound_entry_box(ByteView entry, uint32_t type) {
 Bytes esds(const Elementary& elementary) {
   ByteWriter decoder;
   decoder.u8(elementary.object_type);
-  decoder.u8(5u << 2 | 1u);  // sound
-  decoder.zeros(11);         // buffer and rates are not known
+  decoder.u8((elementary.picture ? 4u : 5u) << 2 | 1u);
+  decoder.zeros(11);  // buffer and rates are not known
   if (!elementary.specific.empty()) descriptor(decoder, 5, elementary.specific);
   ByteWriter stream;
   stream.u16(0);

@@ -37,10 +37,13 @@ Sound sound_of(ByteView entry);
 // The payload of the box `type` in the sound entry of an MP4 or of QuickTime.
 std::optional<ByteView> sound_entry_box(ByteView entry, uint32_t type);
 
-// An esds (ISO/IEC 14496-14 section 5.6): what `mp4a` packets are, and how their decoder begins.
+// An esds (ISO/IEC 14496-14 section 5.6): what `mp4a` and `mp4v` packets are, and how their decoder
+// begins.
 struct Elementary {
-  unsigned object_type = 0x40;  // 0x40: AAC, 0x6b: MPEG-1 sound, 0xdd: Vorbis
+  unsigned object_type =
+      0x40;  // 0x40: AAC, 0x6b: MPEG-1 sound, 0xdd: Vorbis; 0x20: MPEG-4 pictures
   Bytes specific;
+  bool picture = false;
 };
 Bytes esds(const Elementary& elementary);
 std::optional<Elementary> read_esds(ByteView payload);

@@ -112,20 +112,6 @@ class PesReader {
   uint64_t lost_ = 0;
 };
 
-// An access unit as MP4 has it: lengths for start codes, nothing that only streams need.
-uint32_t rewrite(NalCodec codec, ByteView unit, Bytes* into) {
-  uint64_t size = 0;
-  each_annex_b(unit, [&](ByteView nal) {
-    if (only_in_streams(codec, nal)) return;
-    size += 4 + nal.size();
-    if (!into) return;
-    for (int shift = 24; shift >= 0; shift -= 8)
-      into->push_back(static_cast<uint8_t>(nal.size() >> shift));
-    into->insert(into->end(), nal.begin(), nal.end());
-  });
-  return static_cast<uint32_t>(size);
-}
-
 enum Rewriter : uint16_t { kAsItIs, kAvcUnits, kHevcUnits };
 
 class TsPackets final : public PacketMap {
@@ -155,7 +141,7 @@ class TsPackets final : public PacketMap {
     if (place.rewriter == kAsItIs) return stream;
     Bytes packet;
     packet.reserve(stream.size() + 64);
-    rewrite(place.rewriter == kAvcUnits ? NalCodec::Avc : NalCodec::Hevc, stream, &packet);
+    to_lengths(place.rewriter == kAvcUnits ? NalCodec::Avc : NalCodec::Hevc, stream, &packet);
     return packet;
   }
 
@@ -430,7 +416,7 @@ class Indexer {
         slice |= type >= 1 && type <= 5;
         delimiters += type == 9;
         // A recovery point after no picture at all.
-        recovery |= type == 6 && recovery_point(nal);
+        recovery |= type == 6 && is_avc_recovery_point(nal);
       } else {
         closed |= type >= 16 && type <= 21;
         slice |= type <= 21;
@@ -448,7 +434,7 @@ class Indexer {
       sample.description = describe(s);
       if (sample.description == 0) return damaged_sets(s);
       sample.offset = map_->size();
-      sample.size = rewrite(codec, s.bytes, nullptr);
+      sample.size = to_lengths(codec, s.bytes, nullptr);
       map_->add({0, s.source, static_cast<uint32_t>(s.skip), static_cast<uint32_t>(s.bytes.size()),
                  static_cast<uint16_t>(s.pid),
                  static_cast<uint16_t>(codec == NalCodec::Avc ? kAvcUnits : kHevcUnits)},
@@ -463,21 +449,6 @@ class Indexer {
   static tl::unexpected<Error> damaged_sets(const Stream& s) {
     return fail(Fault::Damaged, "The source is damaged: its parameter sets are unreadable.",
                 "stream " + std::to_string(s.pid));
-  }
-
-  static bool recovery_point(ByteView sei) {
-    size_t at = 1;
-    while (at + 2 < sei.size()) {
-      unsigned type = 0, size = 0;
-      while (at < sei.size() && sei[at] == 255) type += sei[at++];
-      if (at < sei.size()) type += sei[at++];
-      while (at < sei.size() && sei[at] == 255) size += sei[at++];
-      if (at < sei.size()) size += sei[at++];
-      // The first field of its payload is the number of pictures, as a 1 bit for none.
-      if (type == 6) return at < sei.size() && (sei[at] & 0x80u);
-      at += size;
-    }
-    return false;
   }
 
   // The sample description of pictures with the sets as they are now; 0: they are unreadable.

@@ -30,6 +30,23 @@ _TS = [
     for name in ("opengop", "long10", "r2997", "r5994", "i50", "multiaudio", "noaudio", "hevc",
                  "hevcopen", "novideo")
 ]
+# AVI cannot say that an encoder began with start-up samples: its sound is that much late.
+_MP3_LATE, _AC3_LATE = {"audio_shift": -1105 / 48000}, {"audio_shift": -256 / 48000}
+_FLASH_AND_AVI = [
+    Recipe("flv", "flv", copy_of="closed2s"),
+    Recipe("flv-mp3", "flv", seconds=6, sample_rate=44100, audio=("-c:a", "libmp3lame", "-b:a", "128k")),
+    Recipe("flv-pcm", "flv", seconds=6, sample_rate=44100, audio=PCM),
+    Recipe("flv-noaudio", "flv", copy_of="noaudio", tracks=()),
+    Recipe("avi", "avi", audio=("-c:a", "libmp3lame", "-b:a", "128k"), **_MP3_LATE),
+    Recipe("avi-opengop", "avi", "30000/1001", audio=("-c:a", "ac3", "-b:a", "192k"),
+           video=x264(60, 3, "open-gop=1:b-pyramid=normal"), **_AC3_LATE),
+    Recipe("avi-i50", "avi", "50", fields=True, filters="tinterlace=interleave_top,setfield=tff",
+           video=("-flags", "+ilme+ildct", *x264(50, 3, "tff=1")), audio=PCM),
+    Recipe("avi-mjpeg", "avi", "25", seconds=5, audio=PCM,
+           video=("-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p")),
+    Recipe("avi-mpeg4", "avi", "25", seconds=5, audio=("-c:a", "libmp3lame", "-b:a", "128k"),
+           video=("-c:v", "mpeg4", "-q:v", "3", "-bf", "2", "-g", "25"), **_MP3_LATE),
+]
 RECIPES = {
     r.name: r
     for r in (
@@ -43,6 +60,7 @@ RECIPES = {
                mux=("-f", "mpegts", "-mpegts_m2ts_mode", "1")),
         Recipe("ts-ac3", "ts", seconds=6, audio=("-c:a", "ac3", "-b:a", "192k")),
         Recipe("ts-mp2", "ts", seconds=6, audio=("-c:a", "mp2", "-b:a", "192k")),
+        *_FLASH_AND_AVI,
         Recipe("mkv-mp3", "mkv", seconds=6, audio=("-c:a", "libmp3lame", "-b:a", "128k")),
         Recipe("mkv-ac3", "mkv", seconds=6, audio=("-c:a", "ac3", "-b:a", "192k")),
         Recipe("mkv-vorbis", "mkv", seconds=6, audio=("-c:a", "libvorbis", "-b:a", "96k")),

@@ -2,6 +2,7 @@
 // Indexes of Matroska files and transport streams that no tool at hand writes.
 #include <gtest/gtest.h>
 
+#include "cliprange/aviindex.hpp"
 #include "cliprange/cutter.hpp"
 #include "cliprange/mkvindex.hpp"
 #include "cliprange/packetinfo.hpp"
@@ -273,6 +274,120 @@ TEST(ClipContainers, bytes_that_only_begin_like_a_transport_stream_are_an_error)
   const auto movie = read_ts(reader);
   ASSERT_FALSE(movie);
   EXPECT_EQ(Fault::WrongType, movie.error().fault);
+}
+
+// -- AVI -------------------------------------------------------------------------------------
+
+Bytes le(uint32_t value, int bytes = 4) {
+  Bytes out;
+  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<uint8_t>(value >> 8 * i));
+  return out;
+}
+
+Bytes name(const char* four) {
+  return {static_cast<uint8_t>(four[0]), static_cast<uint8_t>(four[1]),
+          static_cast<uint8_t>(four[2]), static_cast<uint8_t>(four[3])};
+}
+
+Bytes chunk(const char* four, const Bytes& body) {
+  return name(four) + le(static_cast<uint32_t>(body.size())) + body +
+         Bytes(body.size() % 2, uint8_t{0});
+}
+
+Bytes list(const char* type, const Bytes& body, const char* four = "LIST") {
+  return chunk(four, name(type) + body);
+}
+
+// A stream of 25 units a second.
+Bytes avi_stream(const char* kind, const Bytes& format, uint32_t start = 0) {
+  const Bytes head = name(kind) + Bytes(16, 0) + le(1) + le(25) + le(start) + Bytes(24, 0);
+  return list("strl", chunk("strh", head) + chunk("strf", format));
+}
+
+Bytes avi_video(const char* codec, uint32_t start = 0) {
+  return avi_stream(
+      "vids", le(40) + le(64) + le(48) + le(1, 2) + le(24, 2) + name(codec) + Bytes(20, 0), start);
+}
+
+Bytes avi_mp3() {
+  return avi_stream(
+      "auds", le(0x55, 2) + le(2, 2) + le(48000) + le(16000) + le(1, 2) + le(0, 2) + le(0, 2));
+}
+
+Bytes avi(const Bytes& streams, const Bytes& media) {
+  return list("AVI ", list("hdrl", streams) + list("movi", media), "RIFF");
+}
+
+// A picture of MPEG-4; kind: 0 I, 1 P, 2 B.
+Bytes vop(unsigned kind) {
+  return {0, 0, 1, 0xb6, static_cast<uint8_t>(kind << 6 | 1), 7, 7};
+}
+
+Result<Movie> read(const Bytes& bytes) {
+  MemoryReader reader(bytes);
+  return read_avi(reader);
+}
+
+TEST(ClipContainers, pictures_of_avi_are_shown_in_the_order_of_their_kinds) {
+  Bytes media;
+  for (const unsigned kind : {0u, 1u, 2u, 2u, 1u, 2u, 0u}) media = media + chunk("00dc", vop(kind));
+  const auto movie = read(avi(avi_video("XVID"), media));
+  ASSERT_TRUE(movie) << movie.error().message;
+  const auto packets = samples_of(movie->tracks[0]);
+  const int64_t tick = movie->tracks[0].timescale / 25;
+  const std::vector<int64_t> shown{0, 3, 1, 2, 5, 4, 6};
+  ASSERT_EQ(shown.size(), packets.size());
+  for (size_t i = 0; i < shown.size(); ++i) {
+    EXPECT_EQ(shown[i] * tick, packets[i].pts) << i;
+    EXPECT_LE(packets[i].dts, packets[i].pts) << i;
+    EXPECT_EQ(i == 0 || i == 6, packets[i].sync) << i;
+  }
+}
+
+TEST(ClipContainers, an_empty_chunk_of_avi_shows_the_picture_before_it_longer) {
+  const Bytes media = chunk("00dc", vop(0)) + chunk("00dc", {}) + chunk("00dc", {}) +
+                      list("rec ", chunk("00dc", vop(1))) + chunk("ix00", {1, 2, 3});
+  const auto movie = read(avi(avi_video("DX50", 5), media));
+  ASSERT_TRUE(movie) << movie.error().message;
+  const auto packets = samples_of(movie->tracks[0]);
+  ASSERT_EQ(2u, packets.size());
+  EXPECT_EQ(200'000'000, stream_time(*movie, movie->tracks[0], packets[0].pts));
+  EXPECT_EQ(320'000'000, stream_time(*movie, movie->tracks[0], packets[1].pts));
+}
+
+TEST(ClipContainers, two_pictures_in_a_packet_of_avi_are_refused_with_the_way_out) {
+  const auto movie = read(avi(avi_video("DIVX"), chunk("00dc", vop(1) + vop(2))));
+  ASSERT_FALSE(movie);
+  EXPECT_EQ(Fault::Unsupported, movie.error().fault);
+  EXPECT_NE(std::string::npos, movie.error().message.find("mpeg4_unpack_bframes"));
+}
+
+TEST(ClipContainers, frames_of_sound_that_chunks_of_avi_share_are_put_together) {
+  // 48 kHz, 32 kbit/s, layer III: 96 bytes and 1152 samples a frame.
+  Bytes sound;
+  for (uint8_t i = 0; i < 4; ++i)
+    sound = sound + Bytes{0xff, 0xfb, 0x14, 0xc0} + Bytes(92, static_cast<uint8_t>(i + 1));
+  const auto part = [&](size_t from, size_t to) {
+    return Bytes(sound.begin() + static_cast<ptrdiff_t>(from),
+                 sound.begin() + static_cast<ptrdiff_t>(to));
+  };
+  const Bytes media = chunk("01wb", part(0, 50)) + chunk("00dc", vop(0)) +
+                      chunk("01wb", part(50, 251)) + chunk("00dc", vop(1)) +
+                      chunk("01wb", part(251, 384));
+  const Bytes bytes = avi(avi_video("XVID") + avi_mp3(), media);
+  const auto movie = read(bytes);
+  ASSERT_TRUE(movie) << movie.error().message;
+  ASSERT_EQ(2u, movie->tracks.size());
+  const auto packets = samples_of(movie->tracks[1]);
+  ASSERT_EQ(4u, packets.size());
+  MemoryReader reader(bytes);
+  MediaView view(reader, movie->packets);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(static_cast<int64_t>(1152 * i), packets[i].pts);
+    const auto got = view.read(packets[i].offset, packets[i].size);
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(part(96 * i, 96 * i + 96), *got) << i;
+  }
 }
 
 }  // namespace

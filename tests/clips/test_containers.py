@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""clipexport from Matroska, WebM and MPEG transport streams, and into Matroska."""
+"""clipexport from Matroska, WebM, MPEG transport streams, FLV and AVI, and into Matroska."""
 
 import subprocess
 
@@ -33,6 +33,8 @@ def out(tmp_path):
 @pytest.mark.parametrize("name, mode", [
     ("mkv", "exact"), ("ts", "exact"), ("mkv-multiaudio", "edit"), ("ts-multiaudio", "smart"),
     ("mkv-noaudio", "edit"), ("ts-noaudio", "smart"), ("mkv-hevcopen", "smart"),
+    ("flv", "edit"), ("flv", "smart"), ("flv-noaudio", "exact"),
+    ("avi", "edit"), ("avi", "smart"), ("avi-opengop", "exact"), ("avi-i50", "edit"),
 ])
 def test_pictures_and_sound_of_every_container_are_exact(name, mode, out):
     _, video = exact(name, out, 70, 61, mode=mode)
@@ -43,6 +45,7 @@ def test_pictures_and_sound_of_every_container_are_exact(name, mode, out):
 @pytest.mark.parametrize("name, mode, entry", [
     ("vp9", "edit", "vp09"), ("vp9", "exact", "avc1"), ("mkv-av1", "exact", "avc1"),
     ("mkv-prores", "auto", "apco"), ("mkv-prores", "exact", "avc1"),
+    ("avi-mjpeg", "auto", "jpeg"), ("avi-mjpeg", "exact", "avc1"), ("avi-mpeg4", "edit", "mp4v"),
     ("mkv-mjpeg", "auto", "jpeg"), ("mkv-mjpeg", "exact", "avc1"), ("mkv-intra", "copy", "avc1"),
 ])
 def test_other_codecs_of_matroska_are_copied_and_encoded(name, mode, entry, out):
@@ -57,7 +60,7 @@ def test_av1_is_copied_from_its_key_frame_on(out):
 
 
 @pytest.mark.parametrize("name", ["mkv-mp3", "mkv-ac3", "mkv-flac", "mkv-pcm", "mkv-opusmp4",
-                                  "ts-ac3", "ts-mp2"])
+                                  "ts-ac3", "ts-mp2", "flv-mp3", "flv-pcm"])
 def test_every_sound_is_cut_to_the_sample(name, out):
     exact(name, out, 70, 61, mode="edit")
 
@@ -98,7 +101,7 @@ def test_packets_with_a_time_code_in_front_are_read(out):
     exact("m2ts", out, 61, 30, mode="edit")
 
 
-@pytest.mark.parametrize("name", ["mkv", "ts"])
+@pytest.mark.parametrize("name", ["mkv", "ts", "flv", "avi"])
 def test_frame_numbers_choose_the_same_frames(name, out):
     media = source(name)
     result = cut(media.uri, out, start_frame=105, stop_frame=131, mode="smart")
@@ -140,7 +143,7 @@ def test_a_stop_past_the_end_is_the_end(name, out):
     assert Video(str(out), media.width, media.height).number[-1] == 359
 
 
-@pytest.mark.parametrize("name", ["mkv", "mkv-live", "ts"])
+@pytest.mark.parametrize("name", ["mkv", "mkv-live", "ts", "flv", "avi"])
 @pytest.mark.parametrize("mode", ["edit", "exact"])
 def test_a_source_truncated_inside_the_range_gives_nothing(name, mode, tmp_path, out):
     media = source(name)
@@ -155,7 +158,7 @@ def test_a_source_truncated_inside_the_range_gives_nothing(name, mode, tmp_path,
     assert not result.eos
 
 
-@pytest.mark.parametrize("name", ["mkv", "ts"])
+@pytest.mark.parametrize("name", ["mkv", "ts", "flv", "avi"])
 def test_damage_is_an_error_or_an_exact_clip_but_no_hang(name, tmp_path, out):
     data = bytearray(open(source(name).path, "rb").read())
     for at in range(len(data) // 3, len(data) // 3 + 4000):

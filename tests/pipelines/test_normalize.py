@@ -57,7 +57,8 @@ def test_a_clean_movie_keeps_every_packet_and_its_times(made_of, tmp_path):
 
 
 @pytest.mark.parametrize("made_of", [
-    recipe("mkv", "mkv"), recipe("silent", "mkv", **SILENT), recipe("ts", "ts"),
+    recipe("mkv", "mkv"), recipe("silent", "mkv", **SILENT), recipe("ts", "ts"), recipe("flv", "flv"),
+    recipe("avi", "avi", **SILENT),
     recipe("open", "mkv", video=x264(30, 3, "open-gop=1")), recipe("open", "ts", video=x264(30, 3, "open-gop=1")),
 ], ids=lambda r: f"{r.name[5:]}.{r.ext}")
 def test_clean_media_in_another_container_are_not_encoded_either(made_of, tmp_path):
@@ -67,7 +68,7 @@ def test_clean_media_in_another_container_are_not_encoded_either(made_of, tmp_pa
     for selector in ["v:0", *(f"a:{i}" for i in range(len(m.tracks)))]:
         of, had = packets(out, selector), packets(m.path, selector)
         assert len(of) == len(had), selector
-        if made_of.ext == "mkv":  # a transport stream has start codes and ADTS headers
+        if made_of.ext in ("mkv", "flv"):  # the others have start codes and ADTS headers
             assert [p["data_hash"] for p in of] == [p["data_hash"] for p in had], selector
     assert whole(out, m) == []
 
@@ -97,7 +98,8 @@ def test_a_cut_by_edit_list_stays_one(tmp_path):
 @pytest.mark.parametrize("made_of", [
     recipe("hevc", video=x265()), recipe("vp9", "webm", video=VP9, audio=OPUS),
     recipe("ten-bit", video=(*x264(30, 3), "-pix_fmt", "yuv420p10le")),
-    recipe("opus", audio=OPUS), recipe("opus", "mkv", audio=OPUS), recipe("flv", "flv"),
+    recipe("opus", audio=OPUS), recipe("opus", "mkv", audio=OPUS),
+    recipe("flv", "flv", audio=("-c:a", "libmp3lame"), sample_rate=44100),
     recipe("pcm", "mov", audio=PCM), recipe("mov", "mov"),
     recipe("field-coding", video=(*x264(30, 0), "-flags", "+ildct+ilme")),
 ], ids=lambda r: f"{r.name[5:]}.{r.ext}")

@@ -289,7 +289,7 @@ def _facts(recipe, path):
             times.append(float(t))
             if "K" in flags:
                 keys.append(float(t))
-    if recipe.ext == "ts":  # its clock starts anywhere: count from its start
+    if recipe.ext in ("ts", "flv"):  # their clocks start anywhere: count from their start
         base = float(_ffprobe(path, "-show_entries", "format=start_time"))
         times, keys = [t - base for t in times], [t - base for t in keys]
     times.sort()
