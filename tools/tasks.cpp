@@ -297,10 +297,16 @@ Outcome keyframes(TaskArgs& arguments) {
   };
   const ChildResult run = run_child(options);
   if (run.problem) return tl::unexpected(*run.problem);
-  if (run.published.size() != stills.size())
-    return broken("There are " + std::to_string(run.published.size()) + " stills instead of " +
+  const std::size_t made = run.published.size();
+  if (made == 0 || made > stills.size())
+    return broken("There are " + std::to_string(made) + " stills instead of " +
                   std::to_string(stills.size()) + ".");
-  for (std::size_t i = 0; i < stills.size(); ++i) stills[i].update(run.published[i]);
+  for (std::size_t i = 0; i < made; ++i) stills[i].update(run.published[i]);
+  // One or two frames: later places fall on the last of them.
+  for (std::size_t i = made; i < stills.size(); ++i) {
+    stills[i] = stills[made - 1];
+    stills[i]["tag"] = tags[i];
+  }
   return Json{{"status", "success"}, {"strategy", strategy}, {"keyframes", std::move(stills)}};
 }
 

@@ -187,6 +187,19 @@ def test_keyframes_are_pictures_of_the_places_asked_for(film, tmp_path, strategy
     assert all((folder / name).read_bytes().startswith(b"\xff\xd8") for name in names)
 
 
+@pytest.mark.parametrize("frames, places", [(1, [0, 0, 0]), (2, [0, 1, 1]), (3, [0, 1, 2])])
+def test_keyframes_of_a_clip_of_a_few_frames_name_a_picture_for_each_place(film, tmp_path, frames, places):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    found, _ = task(tmp_path, "keyframes", {"input": film, "directory": str(folder), "start_frame": 50,
+                                            "end_frame": 50 + frames})
+    assert [k["tag"] for k in found["keyframes"]] == ["25pct", "50pct", "75pct"]
+    assert [k["frame"] for k in found["keyframes"]] == [50 + place for place in places]
+    names = [f"keyframe_{place}.jpg" for place in places]
+    assert [k["uri"] for k in found["keyframes"]] == [(folder / name).as_uri() for name in names]
+    assert sorted(os.listdir(folder)) == sorted(set(names))
+
+
 def test_cleanup_tells_its_statistics(tmp_path):
     folder = tmp_path / "cache"
     folder.mkdir()
