@@ -349,7 +349,11 @@ Json key_frame_index(const Movie& movie, const Track& track, const Shown& shown)
       frames.emplace_back(nullptr);
     }
     times.emplace_back(stream_time(movie, track, sample.pts));
-    offsets.emplace_back(sample.offset);
+    // Packets that the source does not hold in one piece have no place in it.
+    if (movie.packets)
+      offsets.emplace_back(nullptr);
+    else
+      offsets.emplace_back(sample.offset);
     sizes.emplace_back(sample.size);
     return true;
   });
@@ -528,8 +532,16 @@ Json movie_facts(const Movie& movie, bool key_frames) {
     case cut::Container::MpegTs:
       facts["container"] = "mpegts";
       break;
+    case cut::Container::Flv:
+      facts["container"] = "flv";
+      break;
+    case cut::Container::Avi:
+      facts["container"] = "avi";
+      break;
   }
-  facts["fragmented"] = movie.fragmented;
+  const bool boxed =
+      movie.container == cut::Container::Mp4 || movie.container == cut::Container::Mov;
+  facts["fragmented"] = boxed ? Json(movie.fragmented) : Json(nullptr);
   facts["size"] = movie.source_size;
   facts["duration"] = nullptr;
   Json streams = Json::array();
@@ -552,7 +564,7 @@ Json movie_facts(const Movie& movie, bool key_frames) {
                             : track.kind == TrackKind::Text ? "text"
                                                             : "data"},
                    {"codec", codec_name(track, es.object_type)},
-                   {"tag", fourcc_text(track.codec)},
+                   {"tag", boxed ? Json(fourcc_text(track.codec)) : Json(nullptr)},
                    {"time_base", "1/" + std::to_string(track.timescale)}};
     const std::int64_t first = shown.times.empty() ? track.media_start : shown.times.front();
     const std::int64_t from = stream_time(movie, track, std::max(first, track.media_start));

@@ -4,10 +4,15 @@
 #include <gst/pbutils/pbutils.h>
 #include <gst/video/video.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "common/handles.hpp"
+#include "container.hpp"
 #include "gsturireader.hpp"
+#include "lib/tlstrust.hpp"
 #include "lib/value.hpp"
 #include "movie_facts.hpp"
 #include "mp4index.hpp"
@@ -66,6 +71,17 @@ Problem problem_of_fault(const cut::Error& error, const std::string& input) {
   if (problem.message.find(one_line(redact(base.get()))) == std::string::npos)
     problem.message = one_line(redact(input)) + ": " + problem.message;
   return problem;
+}
+
+Problem truncated(const std::string& input) {
+  return input_problem("demux", redact(input) +
+                                    " is truncated: it speaks of more data than there is. Get the "
+                                    "whole file and try again.");
+}
+
+Problem too_slow(const std::string& input, const ProbeOptions& options) {
+  return input_problem("timeout", redact(input) + " did not show what it is within " +
+                                      std::to_string(options.timeout_s) + " s.");
 }
 
 std::string fraction_text(guint numerator, guint denominator) {
@@ -183,6 +199,9 @@ tl::expected<Json, Problem> discover(const std::string& uri, const std::string& 
     const ErrorPtr error(raw);
     return tl::unexpected(problem_of(*error, ExitCode::missing_plugin));
   }
+  const auto source_setup =
+      +[](GstDiscoverer*, GstElement* source, gpointer) { trust_certificate_file(source); };
+  g_signal_connect(discoverer.get(), "source-setup", G_CALLBACK(source_setup), nullptr);
   const ObjectPtr<GstDiscovererInfo> info(
       gst_discoverer_discover_uri(discoverer.get(), uri.c_str(), &raw));
   const ErrorPtr error(raw);
@@ -206,9 +225,7 @@ tl::expected<Json, Problem> discover(const std::string& uri, const std::string& 
       return tl::unexpected(problem);
     }
     case GST_DISCOVERER_TIMEOUT:
-      return tl::unexpected(input_problem(
-          "timeout",
-          name + " did not show what it is within " + std::to_string(options.timeout_s) + " s."));
+      return tl::unexpected(too_slow(input, options));
     default:
       return tl::unexpected(
           input_problem("wrong-type", name + " is no media that can be read" +
@@ -232,6 +249,81 @@ tl::expected<Json, Problem> discover(const std::string& uri, const std::string& 
   return facts;
 }
 
+// Ends what a reader waits for when the time is over.
+class Deadline {
+ public:
+  Deadline(cut::UriReader& reader, unsigned seconds)
+      : thread_([&reader, seconds](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::condition_variable_any over;
+          std::unique_lock lock(mutex);
+          over.wait_for(lock, stop, std::chrono::seconds(seconds), [] { return false; });
+          if (!stop.stop_requested()) reader.cancel();
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+// Containers without tables are walked through up to this size; of larger ones the start is shown.
+constexpr std::uint64_t walked_size = std::uint64_t{512} << 20;
+constexpr std::uint64_t remote_walked_size = 4 << 20;
+
+bool is_webm(const cut::Bytes& head) {
+  static constexpr std::string_view doc_type = "\x42\x82\x84webm";
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  return text.substr(0, 128).find(doc_type) != std::string_view::npos;
+}
+
+// Says of each stream of a kind what its index knows, if all of that kind are in the index.
+void merge_indexed(const Json& indexed, Json& found) {
+  for (const char* type : {"video", "audio"}) {
+    std::vector<const Json*> known;
+    for (const Json& stream : indexed["streams"])
+      if (stream["type"] == type) known.push_back(&stream);
+    std::vector<Json*> shown;
+    for (Json& stream : found["streams"])
+      if (stream["type"] == type) shown.push_back(&stream);
+    if (known.size() != shown.size()) continue;
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      const Json index = (*shown[i])["index"];
+      *shown[i] = *known[i];
+      (*shown[i])["index"] = index;
+    }
+  }
+}
+
+// What the packets of a container without tables say.
+tl::expected<Json, Problem> walk(cut::UriReader& reader, const std::string& uri,
+                                 const std::string& input, const ProbeOptions& options) {
+  const auto limit = reader.remote() ? remote_walked_size : walked_size;
+  const auto head = reader.read(0, 4096, 4096);
+  if (!head) return tl::make_unexpected(problem_of_fault(head.error(), input));
+  auto movie = reader.size() <= limit
+                   ? cut::read_movie(reader, input)
+                   : cut::Result<cut::Movie>(cut::fail(cut::Fault::Unsupported, "too large"));
+  if (!movie && movie.error().fault != cut::Fault::Unsupported &&
+      movie.error().fault != cut::Fault::WrongType && movie.error().fault != cut::Fault::Changed)
+    return tl::unexpected(problem_of_fault(movie.error(), input));
+  std::optional<Json> facts;
+  // A recording of a broadcast begins and ends anywhere.
+  if (movie && movie->cut_short && movie->container != cut::Container::MpegTs)
+    return tl::unexpected(truncated(input));
+  if (movie && !movie->tracks.empty()) {
+    facts = movie_facts(*movie, options.key_frames);
+    if (is_webm(*head)) (*facts)["container"] = "webm";
+    if (movie->notes.empty()) {
+      (*facts)["size"] = reader.size();
+      return std::move(*facts);
+    }
+  }
+  auto found = discover(uri, input, options);
+  if (!found) return found;
+  if (facts) merge_indexed(*facts, *found);
+  (*found)["size"] = reader.size();
+  return found;
+}
+
 }  // namespace
 
 tl::expected<Json, Problem> probe(const std::string& path_or_uri, const ProbeOptions& options) {
@@ -239,25 +331,25 @@ tl::expected<Json, Problem> probe(const std::string& path_or_uri, const ProbeOpt
   if (!uri) return tl::unexpected(usage_problem("The input " + uri.error() + "."));
   auto facts = [&]() -> tl::expected<Json, Problem> {
     cut::UriReader reader;
+    const Deadline deadline(reader, options.timeout_s);
     const auto opened = reader.open(*uri, {});
+    if (!opened && opened.error().fault == cut::Fault::Cancelled)
+      return tl::unexpected(too_slow(path_or_uri, options));
     if (!opened && opened.error().fault != cut::Fault::NotSeekable)
       return tl::unexpected(problem_of_fault(opened.error(), path_or_uri));
     if (!opened) return discover(*uri, path_or_uri, options);
     const auto head = reader.read(0, 16, 4096);
     if (!head) return tl::unexpected(problem_of_fault(head.error(), path_or_uri));
     if (!cut::looks_like_mp4(*head)) {
-      auto found = discover(*uri, path_or_uri, options);
-      if (found) (*found)["size"] = reader.size();
+      auto found = walk(reader, *uri, path_or_uri, options);
+      if (!found && reader.cancelled()) return tl::unexpected(too_slow(path_or_uri, options));
       return found;
     }
     const auto movie = cut::read_mp4(reader);
+    if (!movie && movie.error().fault == cut::Fault::Cancelled)
+      return tl::unexpected(too_slow(path_or_uri, options));
     if (!movie) return tl::unexpected(problem_of_fault(movie.error(), path_or_uri));
-    if (is_cut_off(*movie)) {
-      return tl::unexpected(input_problem(
-          "demux", redact(path_or_uri) +
-                       " is truncated: its index speaks of more data than there is. Get the whole "
-                       "file and try again."));
-    }
+    if (is_cut_off(*movie)) return tl::unexpected(truncated(path_or_uri));
     if (movie->tracks.empty())
       return tl::unexpected(input_problem("wrong-type", redact(path_or_uri) + " holds no track."));
     return movie_facts(*movie, options.key_frames);

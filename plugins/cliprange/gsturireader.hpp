@@ -42,6 +42,7 @@ class UriReader final : public ByteReader {
   // From any thread: whatever waits returns at once with Fault::Cancelled, until resume().
   void cancel();
   void resume();
+  bool cancelled() const { return cancelled_; }
 
   // Whether blocks are best asked for one after the other (a request costs a round trip).
   bool remote() const { return !pull_ || object_; }

@@ -2,6 +2,7 @@
 """gst-clips probe: the facts of a header, compared with FFmpeg's."""
 
 import fractions
+import hashlib
 import http.server
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 import threading
 
 import pytest
-from cliptest import media
+from cliptest import Recipe, media
 
 sys.path.insert(0, os.path.dirname(__file__))
 from runner import call, one_error  # noqa: E402
@@ -176,18 +177,67 @@ def test_a_coarse_clock_does_not_make_a_rate_variable(tmp_path, rate):
     assert fraction(stream["nominal_rate"]) == fraction(rate) and not stream["variable_rate"]
 
 
-@pytest.mark.parametrize("name, container, codecs", [
-    ("mkv", "matroska", ["h264", "aac"]), ("ts", "mpegts", ["h264", "aac"]), ("vp9", "webm", ["vp9", "opus"]),
-])
-def test_other_containers_tell_what_their_start_shows(name, container, codecs):
+FLV = Recipe("flv", "flv", copy_of="closed2s")
+AVI = Recipe("probe-avi", "avi", "30", video=("-c:v", "mpeg4", "-bf", "0", "-g", "30"), tracks=())
+WALKED = [("mkv", "matroska"), ("ts", "mpegts"), ("vp9", "webm"), (FLV, "flv"), (AVI, "avi")]
+
+
+@pytest.mark.parametrize("name, container", WALKED, ids=lambda v: getattr(v, "name", v))
+def test_the_facts_of_containers_without_an_index_are_ffprobes(name, container):
     made = media(name)
-    facts = probe(made.path)
-    assert facts["container"] == container and facts["size"] == os.path.getsize(made.path)
-    assert sorted(s["codec"] for s in facts["streams"]) == sorted(codecs)
-    assert abs(facts["duration"] - made.recipe.seconds * 10**9) < 10**8
+    facts, theirs = probe(made.path), ffprobe(made.path, "-show_streams", "-show_format", "-count_packets")
+    assert facts["container"] == container and facts["size"] == int(theirs["format"]["size"])
+    assert facts["fragmented"] is None
+    assert facts["duration"] == pytest.approx(made.recipe.seconds * 1e9, abs=1e8)
+    assert sorted(s["type"] for s in facts["streams"]) == sorted(s["codec_type"] for s in theirs["streams"])
+    for ours in facts["streams"]:
+        other = next(s for s in theirs["streams"] if s["codec_type"] == ours["type"])
+        assert ours["codec"] == other["codec_name"]
+        assert ours["packets"] == int(other["nb_read_packets"])
+        if ours["type"] == "audio":
+            assert (ours["rate"], ours["channels"]) == (int(other["sample_rate"]), other["channels"])
     stream = video(facts)
-    assert (stream["width"], stream["height"], stream["rotation"]) == (640, 360, 0)
-    assert fraction(stream["nominal_rate"]) == 30
+    assert (stream["width"], stream["height"], stream["rotation"], stream["pixel_aspect_ratio"]) == (640, 360, 0, "1/1")
+    assert stream["frames"] == len(made.times)
+    assert fraction(stream["nominal_rate"]) == fraction(stream["average_rate"]) == 30
+    assert not stream["variable_rate"] and not stream["all_key_frames"]
+    index = stream["key_frames"]
+    assert index["count"] == len(made.keyframes)
+    first = min(made.times)
+    assert index["frame"] == [round((t - first) * 30) for t in made.keyframes]
+
+
+@pytest.mark.parametrize("name", ["mkv", "vp9", FLV], ids=lambda v: getattr(v, "name", v))
+def test_key_frames_of_containers_without_an_index_are_where_they_say(name):
+    made = media(name)
+    index = video(probe(made.path))["key_frames"]
+    packets = ffprobe(made.path, "-select_streams", "v", "-show_entries", "packet=size,flags,data_hash",
+                      "-show_data_hash", "md5")["packets"]
+    theirs = [p["data_hash"].split(":")[1] for p in packets if p["flags"].startswith("K")]
+    with open(made.path, "rb") as file:
+        data = file.read()
+    ours = [hashlib.md5(data[at:at + size]).hexdigest() for at, size in zip(index["offset"], index["size"])]
+    assert ours == theirs
+
+
+def test_a_stream_that_no_mp4_can_hold_is_told_as_its_start_shows_it(tmp_path):
+    path = tmp_path / "mixed.mkv"
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,000 --> 00:00:01,000\nhello\n")
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-f", "lavfi", "-i",
+                    "sine=d=1", "-i", words, "-c:v", "mpeg2video", "-c:a", "aac", "-c:s", "srt", path], check=True)
+    facts = probe(path)
+    assert sorted(s["type"] for s in facts["streams"]) == ["audio", "text", "video"]
+    stream = video(facts)
+    assert (stream["codec"], stream["width"], stream["frames"]) == ("mpeg2", 64, None)
+
+
+def test_other_containers_tell_what_their_start_shows():
+    made = media(Recipe("probe-ogg", "ogg", seconds=2, video=None, audio=("-c:a", "libopus")))
+    facts = probe(made.path)
+    assert facts["container"] == "ogg" and facts["size"] == os.path.getsize(made.path)
+    assert [s["codec"] for s in facts["streams"]] == ["opus"]
+    assert abs(facts["duration"] - 2e9) < 1e8
 
 
 class Ranges(http.server.SimpleHTTPRequestHandler):

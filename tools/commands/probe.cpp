@@ -21,12 +21,13 @@ int run(const Command& command, std::vector<char*> arguments) {
       GOptionEntry{"no-key-frames", 0, 0, G_OPTION_ARG_NONE, &no_key_frames,
                    "Leave out the index of key frames", nullptr},
       GOptionEntry{"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
-                   "How long to look into a source that has no index (20)", "SECONDS"},
+                   "How long the look may take (20)", "SECONDS"},
   };
   const bool parsed = parse_options(
       command, arguments, entries,
-      "Prints one JSON object. MP4 and QuickTime are read by their index alone, other containers\n"
-      "by what their start shows. Times are nanoseconds, rates exact fractions; what is not "
+      "Prints one JSON object. MP4 and QuickTime are read by their index alone, Matroska, WebM,\n"
+      "MPEG-TS, FLV and AVI by the heads of their packets, other containers by what their start\n"
+      "shows. Times are nanoseconds, rates exact fractions; what is not "
       "known is null.\n\n"
       "Exit status: 0 done, 2 wrong call, 3 a plugin is missing, 4 INPUT is unreadable, wrong or\n"
       "truncated, 5 standard output could not be written.");
