@@ -2,8 +2,10 @@
 #include "faststartfile.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -15,14 +17,26 @@ namespace clips {
 
 namespace {
 
-int open_nameless_file() {
-  const int descriptor = open(g_get_tmp_dir(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+int open_nameless_file_in(const char* folder) {
+  const int descriptor = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (descriptor >= 0) return descriptor;
   // A filesystem without O_TMPFILE: named for a moment.
-  const GString_ path(g_build_filename(g_get_tmp_dir(), "clips-faststart-XXXXXX", nullptr));
+  const GString_ path(g_build_filename(folder, "clips-faststart-XXXXXX", nullptr));
   const int named = g_mkstemp_full(path.get(), O_RDWR | O_CLOEXEC, 0600);
   if (named >= 0) unlink(path.get());
   return named;
+}
+
+// In the folder for temporary files, or if that is missing or may not be written, where such files
+// may be elsewhere.
+int open_nameless_file() {
+  for (const char* folder : {g_get_tmp_dir(), "/var/tmp", "/tmp"}) {
+    const int descriptor = open_nameless_file_in(folder);
+    if (descriptor >= 0) return descriptor;
+    GST_WARNING("no temporary file in %s: %s", folder, g_strerror(errno));
+  }
+  // Nothing can be written at all: in memory, as large as the output.
+  return memfd_create("clips-faststart", MFD_CLOEXEC);
 }
 
 bool chosen_already(GstElement* muxer) {
@@ -80,7 +94,7 @@ void leave_index_to_s3sink(GstBin* bin, GstElement* added) {
 void use_nameless_faststart_file(GstElement* muxer) {
   if (!has_faststart_file(muxer) || chosen_already(muxer)) return;
   const int descriptor = open_nameless_file();
-  // Without one the muxer makes its own, or says why it cannot.
+  // The muxer then makes a file of its own. Where it cannot it waits for ever (1.22 to 1.26).
   if (descriptor < 0) return;
   // The muxer opens the path anew with truncation and removes it in the end, which does nothing
   // here. The descriptor lives as long as the muxer.

@@ -7,7 +7,7 @@ namespace clips {
 
 // Gives an MP4 muxer that puts its header first a temporary file without a name. By itself it makes
 // a named one in the temporary folder, as large as the output, which a killed process leaves
-// there for ever.
+// there for ever; and where that folder is missing or may not be written it waits for ever.
 //
 // Does nothing for other elements, for one whose file was chosen already, and the second time.
 // Bins call it for what `deep-element-added` gives them, before the muxer leaves NULL.

@@ -33,6 +33,23 @@ def test_a_bad_input_does_not_touch_the_old_output(place):
     assert old.read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("definition", ["proxy", "web"])
+def test_a_folder_for_temporary_files_that_is_missing_is_done_without(place, good, definition):
+    place.succeeds(f"input={good['front.mp4']}", f"output={place.outputs}/out.mp4", definition=definition,
+                   env=environment(TMPDIR=str(place.path / "absent")))
+    assert os.listdir(place.outputs) == ["out.mp4"]
+
+
+def test_a_folder_for_temporary_files_that_is_full_is_named(place, good, mounted):
+    place.outputs.rmdir()
+    place.temporary.rename(place.outputs)
+    mounted("-t", "tmpfs", "-o", "size=16k", "none")
+    line = place.fails(5, f"input={good['front.mp4']}", f"output={place.inputs}/out.mp4",
+                       env=environment(TMPDIR=str(place.outputs)))
+    assert f"TMPDIR is {place.outputs}" in line
+    assert os.listdir(place.inputs) == []
+
+
 def test_a_full_disk(place, good, mounted):
     mounted("-t", "tmpfs", "-o", "size=16k", "none")
     line = place.fails(5, f"input={good['front.mp4']}", f"output={place.outputs}/out.mp4")
