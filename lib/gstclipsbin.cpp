@@ -33,6 +33,7 @@
 #include "graph.hpp"
 #include "gstdemuxtimes.hpp"
 #include "inputwatch.hpp"
+#include "tlstrust.hpp"
 
 GST_DEBUG_CATEGORY(clips_bin_debug);
 #define GST_CAT_DEFAULT clips_bin_debug
@@ -202,6 +203,7 @@ void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
   guard(bin, [&] {
     watch_input(child);
     limit_decoding_errors(child);
+    trust_certificate_file(child);
     use_nameless_faststart_file(child);
     leave_index_to_s3sink(bin, child);
     correct_demuxer_times(child);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/handles.hpp"
+#include "lib/tlstrust.hpp"
 #include "text.hpp"
 
 namespace clips::tool {
@@ -131,6 +132,12 @@ std::string location_of(GstObject* element) {
 // A sentence with the object's name for the standard texts, which have none.
 std::string sentence_of(const GError& error, GstObject* element, std::string_view debug) {
   std::string text = error.message ? error.message : "";
+  // mp4mux does not name the folder that its file without a name is in.
+  if (text == "Failed to write to temporary file")
+    return std::string(
+               "There is no space left for the temporary file that an MP4 with its index in "
+               "front needs, as large as the output. TMPDIR is ") +
+           g_get_tmp_dir() + ".";
   const GString_ standard(gst_error_get_message(error.domain, error.code));
   if (!element) return text;
   // A source says this and nothing else when it could not connect, for instance.
@@ -138,6 +145,10 @@ std::string sentence_of(const GError& error, GstObject* element, std::string_vie
                          GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SOURCE);
   if (text != standard.get() && !broke_off) return text;
   const std::string location = location_of(element);
+  if (broke_off && !location.empty())
+    if (const std::string why = why_not_trusted(location.c_str()); !why.empty())
+      return "Could not read " + location + ": its server's certificate is not trusted, because " +
+             why + ". SSL_CERT_FILE can name other authorities.";
   if (broke_off && !location.empty())
     return "Could not read " + location + ": its data broke off or never came.";
   if (error.domain == GST_RESOURCE_ERROR && !location.empty()) {

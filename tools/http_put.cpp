@@ -135,6 +135,7 @@ tl::expected<PutResult, Problem> http_put(const std::string& url, int descriptor
     request.body.pieces = {mapping->bytes};
     request.body.owner = mapping->owner;
     const gchar* ca_file = g_getenv("AWS_CA_BUNDLE");
+    if (!ca_file) ca_file = g_getenv("SSL_CERT_FILE");
     request.ca_file = ca_file ? ca_file : "";
     auto promise = std::make_shared<std::promise<s3::HttpReply> >();
     auto reply = promise->get_future();

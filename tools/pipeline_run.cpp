@@ -15,6 +15,7 @@
 #include "interrupts.hpp"
 #include "lib/faststartfile.hpp"
 #include "lib/inputwatch.hpp"
+#include "lib/tlstrust.hpp"
 #include "process.hpp"
 #include "remove_outputs.hpp"
 #include "text.hpp"
@@ -185,12 +186,22 @@ void Run::attend(GstElement* element) {
   if (options_.on_element) options_.on_element(element);
   watch_input(element);
   limit_decoding_errors(element);
+  trust_certificate_file(element);
   use_nameless_faststart_file(element);
   if (GST_IS_BIN(element)) return;
   if (is_of_class(element, "Decoder", "Video") ||
       GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SOURCE) ||
       GST_OBJECT_FLAG_IS_SET(element, GST_ELEMENT_FLAG_SINK))
     note_flow(element);
+  // Sources of its own, that no bin shows.
+  if (g_signal_lookup("source-setup", G_OBJECT_TYPE(element)) != 0) {
+    const auto source_setup = +[](GstElement*, GstElement* source, gpointer data) {
+      auto* self = static_cast<Run*>(data);
+      trust_certificate_file(source);
+      self->note_flow(source);
+    };
+    g_signal_connect(element, "source-setup", G_CALLBACK(source_setup), this);
+  }
   if (is_of_class(element, "Decoder", "Video")) {
     if (const auto pad = PadRef::adopt(gst_element_get_static_pad(element, "src")))
       count_buffers(pad.get(), &decoded_);

@@ -5,6 +5,7 @@
 
 #include "gstframereader.hpp"
 #include "lib/inputwatch.hpp"
+#include "lib/tlstrust.hpp"
 
 namespace clips::cut {
 
@@ -131,6 +132,7 @@ class Decode {
 
   static void on_source_setup(GstElement*, GstElement* source, gpointer data) {
     static_cast<Decode*>(data)->setup_(source);
+    trust_certificate_file(source);
   }
   // Sound and text are not even decoded.
   static gboolean on_autoplug_continue(GstElement*, GstPad*, GstCaps* caps, gpointer) {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "common/local_path.hpp"
+#include "lib/tlstrust.hpp"
 
 namespace clips {
 template <>
@@ -327,6 +328,11 @@ tl::unexpected<Error> UriReader::source_error(const char* what) {
     fault = Fault::NotAllowed;
   else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SEEK))
     fault = Fault::NotSeekable;
+  const bool vague = g_error_matches(error.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
+  if (const std::string why = vague ? why_not_trusted(uri_.c_str()) : ""; !why.empty())
+    return fail(Fault::Read, "Could not read " + uri_ +
+                                 ": its server's certificate is not trusted, because " + why +
+                                 ". SSL_CERT_FILE can name other authorities.");
   return fail(fault, "Could not read " + uri_ + ": " + error->message,
               details ? details.get() : what);
 }
@@ -345,6 +351,7 @@ Result<ElementRef> UriReader::make_source() {
   gst_element_set_bus(element.get(), bus_.get());
   for (const auto& context : contexts_) gst_element_set_context(element.get(), context.get());
   if (setup_) setup_(element.get());
+  trust_certificate_file(element.get());
   return element;
 }
 
