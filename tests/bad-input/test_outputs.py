@@ -4,6 +4,8 @@
 import os
 import subprocess
 
+import pytest
+
 from conftest import as_nobody
 from runner import PROGRAM, environment
 
