@@ -71,8 +71,6 @@ enum class OnError { abort, complete, keep };
 // How long a stop waits for the store to take an upload back. What takes longer goes on behind it.
 constexpr auto kStopPatience = std::chrono::milliseconds(60);
 
-// Parts that do not grow: 78 GiB an object.
-constexpr std::uint64_t kEqualPartSize = std::uint64_t{8} << 20;
 // For muxers that go back. mp4mux reserves 550 bytes for each second and track, twice: an hour.
 constexpr std::uint64_t kLeastHead = std::uint64_t{8} << 20;
 
@@ -80,7 +78,7 @@ struct Settings {
   Config config;
   Location location;
   ObjectSettings object;
-  std::optional<std::uint64_t> part_size;  // none: see part_size_of()
+  std::uint64_t part_size = WriteModel::Options{}.part_size;
   unsigned max_inflight = ObjectWriter::Options{}.max_inflight;
   Faststart faststart = Faststart::automatic;
   Checksum checksum = Checksum::none;
@@ -270,13 +268,6 @@ GstFlowReturn fail(gpointer self, const WriteFailure& failure) {
   return fail(self, std::get<Error>(failure), object_uri(priv(self).state.object));
 }
 
-// Small parts fill a long line with little memory.
-std::uint64_t part_size_of(const Settings& settings, Faststart faststart) {
-  const auto otherwise =
-      faststart == Faststart::off ? kEqualPartSize : WriteModel::Options{}.part_size;
-  return settings.part_size.value_or(otherwise);
-}
-
 // Messages
 
 void post_published(gpointer self, const std::string& uri, std::uint64_t index, std::uint64_t bytes,
@@ -345,7 +336,7 @@ std::shared_ptr<ObjectWriter> need_writer(gpointer self) {
   const clips::MutexLock lock(p.mutex);
   if (settings.faststart == Faststart::automatic && p.client->wants_equal_parts())
     options.model.faststart = Faststart::off;
-  options.model.part_size = part_size_of(settings, options.model.faststart);
+  options.model.part_size = settings.part_size;
   options.model.head_size = kLeastHead;
   auto store = std::make_shared<ClientStore>(p.client, p.state.object);
   p.writer = std::make_shared<ObjectWriter>(
@@ -876,7 +867,7 @@ void get_property(GObject* self, guint id, GValue* value, GParamSpec* pspec) {
         set_text(value, settings.location.key);
         break;
       case prop_part_size:
-        g_value_set_uint64(value, part_size_of(settings, settings.faststart));
+        g_value_set_uint64(value, settings.part_size);
         break;
       case prop_max_inflight:
         g_value_set_uint(value, settings.max_inflight);
@@ -971,10 +962,8 @@ void install_properties(GObjectClass* klass) {
       klass, prop_part_size,
       g_param_spec_uint64("part-size", "Part size",
                           "Bytes of a part. Parts double every 900, so that the object's length is "
-                          "not limited; with faststart=false they stay equal, and are 8 MiB unless "
-                          "this is set.",
-                          kMinPartSize, kMaxPartSize, part_size_of(defaults, defaults.faststart),
-                          flags));
+                          "not limited; with faststart=false they stay equal.",
+                          kMinPartSize, kMaxPartSize, defaults.part_size, flags));
   g_object_class_install_property(
       klass, prop_max_inflight,
       g_param_spec_uint("max-inflight", "Maximum in flight",

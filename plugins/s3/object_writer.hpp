@@ -75,7 +75,7 @@ class ObjectWriter {
  public:
   struct Options {
     WriteModel::Options model;
-    unsigned max_inflight = 6;
+    unsigned max_inflight = 4;
     Checksum checksum = Checksum::none;
     Headers headers;             // of the object: Content-Type, x-amz-meta-…
     bool if_none_match = false;  // fail if there is an object of that name

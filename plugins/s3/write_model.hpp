@@ -96,7 +96,7 @@ struct WriteError {
 class WriteModel {
  public:
   struct Options {
-    std::uint64_t part_size = std::uint64_t{5} << 20;
+    std::uint64_t part_size = std::uint64_t{8} << 20;
     // What a muxer may rewrite until the end is at least so long, unless all parts are equal.
     std::uint64_t head_size = 0;
     Faststart faststart = Faststart::automatic;

@@ -760,7 +760,7 @@ def test_memory_stays_bounded(s3, tmp_path):
     )
     out = subprocess.check_output([sys.executable, "-c", program, s3.endpoint, f"s3://{s3.bucket}/memory"])
     assert s3.head("memory")["ContentLength"] == 256 * MiB
-    # Six parts of 5 MiB, on their way or being filled, and what the connections take.
+    # Four parts of 8 MiB, on their way or being filled, and what the connections take.
     assert int(out) < 44 * 1024, out
 
 
