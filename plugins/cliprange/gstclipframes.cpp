@@ -59,6 +59,7 @@ struct Private {
   Mutex mutex;  // guards settings and what queries answer; held for moments only
   Settings settings CLIPS_GUARDED_BY(mutex);
   std::optional<guint64> count CLIPS_GUARDED_BY(mutex);
+  std::optional<guint64> end CLIPS_GUARDED_BY(mutex);  // stream time
   ReaderSlot reader;
   State state;
 };
@@ -136,10 +137,12 @@ Result<FrameRequest> request_of(const Settings& settings) {
   return request;
 }
 
-void note_count(Private& p) {
-  const auto count = p.state.frames ? p.state.frames->count() : std::nullopt;
+void note_extent(Private& p) {
+  const auto count = p.state.frames->count();
+  const auto end = p.state.frames->end();
   const MutexLock lock(p.mutex);
   p.count = count;
+  p.end = end;
 }
 
 // By the index where there is one. Where there is none, or what it says does not suit, the source
@@ -166,7 +169,7 @@ Result<bool> open_frames(gpointer self, const FrameRequest& request, bool may_de
   }
   if (!frames) return tl::make_unexpected(frames.error());
   p.state.frames = std::move(*frames);
-  note_count(p);
+  note_extent(p);
   return true;
 }
 
@@ -175,6 +178,7 @@ void close_frames(Private& p) {
   p.reader.set({});
   const MutexLock lock(p.mutex);
   p.count.reset();
+  p.end.reset();
 }
 
 void post(gpointer self, GstStructure* structure) {
@@ -199,6 +203,7 @@ GstFlowReturn create(GstPushSrc* src, GstBuffer** buffer) {
   auto frame = state.frames->next();
   if (!frame) return failed(frame.error());
   if (!*frame) {
+    note_extent(p);
     post(src, gst_structure_new("clip-frames-done", "frames", G_TYPE_UINT64, state.given, "decoded",
                                 G_TYPE_UINT64, guint64{state.frames->decoded()}, nullptr));
     return GST_FLOW_EOS;
@@ -355,7 +360,8 @@ static gboolean gst_clips_clip_frames_is_seekable(GstBaseSrc*) {
   return FALSE;
 }
 
-// How many frames come, for elements that need to know before the last one.
+// How many frames come, for elements that need to know before the last one, and when their source
+// or its range ends.
 static gboolean gst_clips_clip_frames_query(GstBaseSrc* src, GstQuery* query) {
   return guard(src, gboolean{FALSE}, [&]() -> gboolean {
     GstFormat format = GST_FORMAT_UNDEFINED;
@@ -365,6 +371,10 @@ static gboolean gst_clips_clip_frames_query(GstBaseSrc* src, GstQuery* query) {
       const MutexLock lock(p.mutex);
       if (format == GST_FORMAT_DEFAULT && p.count) {
         gst_query_set_duration(query, format, static_cast<gint64>(*p.count));
+        return TRUE;
+      }
+      if (format == GST_FORMAT_TIME && p.end) {
+        gst_query_set_duration(query, format, static_cast<gint64>(*p.end));
         return TRUE;
       }
     }

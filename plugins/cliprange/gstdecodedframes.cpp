@@ -187,6 +187,7 @@ class DecodedFrames final : public FrameReader {
     if (!counted_) return std::nullopt;
     return targets_.size();
   }
+  std::optional<uint64_t> end() const override { return end_; }
   Result<std::optional<PickedFrame>> next() override;
   Ref<GstTagList> tags() const override { return decode_->tags(); }
   uint64_t decoded() const override { return decoded_; }
@@ -213,6 +214,7 @@ class DecodedFrames final : public FrameReader {
   std::unique_ptr<Decode> decode_;
   uint64_t decoded_ = 0;
   CapsRef caps_;
+  std::optional<uint64_t> end_;
 
   // With a selection that needs the number of frames.
   bool counted_ = false;
@@ -226,6 +228,7 @@ class DecodedFrames final : public FrameReader {
   std::vector<uint64_t> wanted_;  // times or numbers, rising
   size_t wanted_at_ = 0;
   std::optional<std::pair<Decode::Frame, uint64_t>> last_;  // the last frame, with its number
+  uint64_t passed_ = 0;  // stream time at which the last frame of the range ends
   bool ended_ = false;
 };
 
@@ -277,6 +280,7 @@ Result<bool> DecodedFrames::count_frames() {
   if (!chosen) return tl::make_unexpected(chosen.error());
   for (const uint64_t i : *chosen)
     targets_.push_back({first + i, times[i], i > 0 ? times[i - 1] : 0});
+  end_ = end;
   counted_ = true;
   return true;
 }
@@ -358,6 +362,10 @@ Result<std::optional<PickedFrame>> DecodedFrames::next_passing() {
     if (*frame) ++number_;
     if (*frame && before_range(number, (*frame)->time)) continue;
     ended_ = !*frame || behind_range(number, (*frame)->time);
+    if (!ended_)
+      passed_ = (*frame)->end;
+    else
+      end_ = *frame ? (*frame)->time : passed_;
     const uint64_t index = in_range_;
     if (!ended_) ++in_range_;
     switch (selection.pick) {

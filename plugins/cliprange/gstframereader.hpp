@@ -35,6 +35,9 @@ class FrameReader {
   virtual ~FrameReader() = default;
   // How many frames will come, where that is known.
   virtual std::optional<uint64_t> count() const = 0;
+  // Stream time in ns at which the range ends, where that is known: at the latest after the last
+  // frame, unless the source was not read so far.
+  virtual std::optional<uint64_t> end() const = 0;
   // Nothing after the last one.
   virtual Result<std::optional<PickedFrame>> next() = 0;
   // Tags of the stream that say how it is to be shown: its orientation.

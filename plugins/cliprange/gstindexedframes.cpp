@@ -53,6 +53,7 @@ class IndexedFrames final : public FrameReader {
   Result<bool> plan(const FrameRequest& request);
 
   std::optional<uint64_t> count() const override { return targets_.size(); }
+  std::optional<uint64_t> end() const override { return end_; }
   Result<std::optional<PickedFrame>> next() override;
   Ref<GstTagList> tags() const override {
     const char* orientation = orientation_of(video_);
@@ -74,6 +75,7 @@ class IndexedFrames final : public FrameReader {
   const Track& video_;
   std::vector<Target> targets_;
   std::vector<uint64_t> durations_;  // ns, of each target
+  uint64_t end_ = 0;
   std::vector<Stretch> stretches_;
 
   size_t stretch_ = 0;    // the one that is being decoded, or comes next
@@ -106,7 +108,7 @@ Result<bool> IndexedFrames::plan(const FrameRequest& request) {
   std::vector<uint64_t> times;
   times.reserve(pictures.size());
   for (const Picture& picture : pictures) times.push_back(time_of(picture.pts));
-  const uint64_t end = time_of(range->end_pts);
+  const uint64_t end = end_ = time_of(range->end_pts);
   const auto chosen = select_frames(request.selection, times, range->first_frame, end);
   if (!chosen) return tl::make_unexpected(chosen.error());
   for (const uint64_t i : *chosen) {
