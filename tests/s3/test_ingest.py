@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""gst-clips ingest and stills with a bucket: the objects that a folder would have, the manifest last, all or nothing."""
+"""gst-clips ingest, stills and sprites with a bucket: the objects that a folder would have, the manifest last, all or nothing."""
 
 import json
 import signal
@@ -160,3 +160,17 @@ def test_stills_that_fail_are_taken_back(s3, film, faults, tmp_path):
     spoilt.write_bytes(whole[:middle] + bytes(len(whole) - middle))
     stills(s3, spoilt, "s3://testbucket/spoilt/{index}.jpg", status=4)
     assert s3.keys("spoilt/") == []
+
+
+def sprites(s3, source, folder, **how):
+    return call(s3, "run", "sprites", f"input={source}", f"output={folder}/s {{index}}.jpg", f"vtt={folder}/s.vtt", "count=5",
+                "rows=1", "columns=2", **how)
+
+
+@pytest.mark.parametrize("refused", ["2.jpg", "s.vtt"])
+def test_sprites_and_their_document_are_there_together_or_not_at_all(refused, s3, film, faults):
+    sprites(s3, SOURCE, "s3://testbucket/sprites")
+    assert s3.keys("sprites/") == [f"sprites/{name}" for name in ("s 0.jpg", "s 1.jpg", "s 2.jpg", "s.vtt")]
+    faults.fault("PUT", f"half/.*{refused}", 99, "status:403:AccessDenied")
+    sprites(s3, SOURCE, "s3://testbucket/half", status=5, endpoint=faults.endpoint)
+    assert s3.keys("half/") == []
