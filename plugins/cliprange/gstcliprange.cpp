@@ -442,7 +442,7 @@ void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p
   p.anchor = first.value_or(0);
   if (p.counter) {
     if (!p.counter->complete()) return;
-    const auto time = [&](gint64 frame) { return p.counter->time_of(frame); };
+    const auto time = [&counter = *p.counter](gint64 frame) { return counter.time_of(frame); };
     if (wanted.start_frame >= 0 && !time(wanted.start_frame)) {
       const std::string count = std::to_string(p.counter->count());
       fail(
@@ -454,7 +454,9 @@ void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p
           todo);
       return;
     }
-    const auto on_timeline = [&](int64_t at) { return static_cast<uint64_t>(at - p.anchor); };
+    const auto on_timeline = [anchor = p.anchor](int64_t at) {
+      return static_cast<uint64_t>(at - anchor);
+    };
     if (wanted.start_frame >= 0) p.settings.request.start = on_timeline(*time(wanted.start_frame));
     if (wanted.stop_frame >= 0) {
       const auto stop = time(wanted.stop_frame);
