@@ -435,7 +435,6 @@ void make_selector(Private& p) CLIPS_REQUIRES(p.mutex) {
 // Leaves the phase Waiting if all is known that has to be.
 void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p.mutex) {
   if (p.phase != Phase::Waiting || p.failed || !p.running || !all_known(p)) return;
-  const RangeProperties& wanted = p.properties;
   std::optional<int64_t> first;
   for (const auto& twin : p.twins)
     if (twin->ts && twin->first) first = std::min(first.value_or(*twin->first), *twin->first);
@@ -443,12 +442,12 @@ void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p
   if (p.counter) {
     if (!p.counter->complete()) return;
     const auto time = [&counter = *p.counter](gint64 frame) { return counter.time_of(frame); };
-    if (wanted.start_frame >= 0 && !time(wanted.start_frame)) {
+    if (p.properties.start_frame >= 0 && !time(p.properties.start_frame)) {
       const std::string count = std::to_string(p.counter->count());
       fail(
           self, p,
           Error{Fault::Range,
-                "The range starts at frame " + std::to_string(wanted.start_frame) +
+                "The range starts at frame " + std::to_string(p.properties.start_frame) +
                     ", but the source ends at frame " + count + ". Give a start inside the source.",
                 {}},
           todo);
@@ -457,9 +456,10 @@ void try_start(GstClipsClipRange* self, Private& p, Todo& todo) CLIPS_REQUIRES(p
     const auto on_timeline = [anchor = p.anchor](int64_t at) {
       return static_cast<uint64_t>(at - anchor);
     };
-    if (wanted.start_frame >= 0) p.settings.request.start = on_timeline(*time(wanted.start_frame));
-    if (wanted.stop_frame >= 0) {
-      const auto stop = time(wanted.stop_frame);
+    if (p.properties.start_frame >= 0)
+      p.settings.request.start = on_timeline(*time(p.properties.start_frame));
+    if (p.properties.stop_frame >= 0) {
+      const auto stop = time(p.properties.stop_frame);
       p.settings.request.stop = stop ? std::optional(on_timeline(*stop)) : std::nullopt;
     }
   }
