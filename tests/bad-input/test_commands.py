@@ -24,6 +24,8 @@ def words_of(command, source, output):
                    "master": [], "web": [], "normalize": [], "remux": [], "tempclip": ["start=200ms", "stop=1200ms"]}
     if name in definitions:
         return ["run", name, b"input=" + source, b"output=" + output, *definitions[name]], {}
+    if name == "sprites":
+        return ["run", name, b"input=" + source, b"output=" + output, b"vtt=" + output.replace(b"{index}.jpg", b"s.vtt"), "count=3"], {}
     if name == "job":
         return ["job"], {"JOB_ID": "j", "INPUT_URL": source, "OUTPUT_URL": output, "PRESET": more[0]}
     return {"ingest": lambda: ["ingest", source, output, *FAST],
@@ -36,7 +38,7 @@ def words_of(command, source, output):
 
 
 # Each command with the name of its output.
-VIDEO = {"ingest": "film", "stills": "{index}.jpg", "frames": "out.npy", "hls": "stream", "hlsadaptive": "stream",
+VIDEO = {"ingest": "film", "stills": "{index}.jpg", "sprites": "{index}.jpg", "frames": "out.npy", "hls": "stream", "hlsadaptive": "stream",
          "stream": "out.mp4", "cuts": "cuts.json", "clip": "clip.mp4", "export": "{index}.mp4", "probe": "none",
          "master": "out.mp4", "web": "out.mp4", "normalize": "out.mp4", "remux": "out.mp4", "tempclip": "clip.mp4",
          "job ingest": "film", "job hls": "stream", "job master": "out.mp4"}
@@ -98,7 +100,7 @@ def test_what_is_no_cut_list(place, command, fault):
 
 
 # Those that decode; what is only copied or listed is not looked into.
-@pytest.mark.parametrize("command", ["ingest", "stills", "frames", "hls", "hlsadaptive", "cuts", "master", "web", "job ingest",
+@pytest.mark.parametrize("command", ["ingest", "stills", "sprites", "frames", "hls", "hlsadaptive", "cuts", "master", "web", "job ingest",
                                      "job hls", "job master"])
 def test_a_film_whose_second_half_is_damaged(place, good, command):
     """Pictures that nothing can decode must not just be missing from the output."""
@@ -151,7 +153,7 @@ def test_a_disk_that_fills_up(place, good, mounted, command):
 # All at once: a newline, both quotes, what gst-launch, printf, a shell and a URL take for theirs, and what is no UTF-8.
 HOSTILE = b"-a b\n'\"!%n%s#1?{x}$(id);\\\xe8\xa7\x86 caf\xe9"
 # Outputs whose names are templates have no other braces; the result of a job is one line.
-TEMPLATES = ["ingest", "stills", "hls", "hlsadaptive", "export"]
+TEMPLATES = ["ingest", "stills", "sprites", "hls", "hlsadaptive", "export"]
 
 
 @pytest.mark.parametrize("command", {**VIDEO, **LISTS})
