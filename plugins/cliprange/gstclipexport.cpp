@@ -190,6 +190,7 @@ std::optional<KnownIndex> known_index(const Settings& settings) {
   const std::string key = index_key(settings.uri);
   auto known = IndexCache::shared().find(key);
   if (known || settings.index_cache == kInMemory) return known;
+  const PluginLoading loading(settings.uri);
   known = read_index_file(settings.index_cache, key);
   if (known) IndexCache::shared().store(key, *known);
   return known;

@@ -109,6 +109,12 @@ PadRef link_pad(GstElement* element) {
 
 }  // namespace
 
+PluginLoading::PluginLoading(const std::string& uri)
+    : thread_([uri] {
+        // Whatever is wrong will be found and told when the source is opened.
+        ElementRef::sink(gst_element_make_from_uri(GST_URI_SRC, uri.c_str(), nullptr, nullptr));
+      }) {}
+
 // The bytes of one range, as a source element pushes them.
 class UriReader::Stream {
  public:

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "bytes.hpp"
 #include "common/handles.hpp"
@@ -16,6 +17,16 @@ namespace clips::cut {
 
 // Whether an identity is that of a file, which can be compared without reading.
 bool is_file_identity(const std::string& identity);
+
+// Loads the plugin that reads `uri` while its owner does something else, until it is destroyed. The
+// libraries behind s3src take as long as reading the index of some hours.
+class PluginLoading {
+ public:
+  explicit PluginLoading(const std::string& uri);
+
+ private:
+  std::jthread thread_;
+};
 
 // Reads any place of whatever a GStreamer source element can open: in pull mode where the element
 // offers it (files, S3 objects), else by seeking a pushing element to bounded byte ranges (HTTP).

@@ -56,6 +56,8 @@ void write_index_file(const std::string& folder, const std::string& uri, const K
 
 // The document in such a file; for the two above and the fuzzers.
 Bytes encode_index(const std::string& uri, const KnownIndex& index);
+// Its last 8 bytes, against accidents.
+uint64_t index_checksum(ByteView bytes);
 std::optional<KnownIndex> decode_index(ByteView document, const std::string& uri);
 
 }  // namespace clips::cut
