@@ -182,9 +182,11 @@ class Server {
   // Null: interrupted, so that there is nothing to say.
   Json serve(const std::string& line) {
     const gint64 began = g_get_monotonic_time();
-    const Json request = Json::parse(line, nullptr, false);
-    if (!request.is_object())
-      return failure(nullptr, usage_problem("A request is one JSON object on a line."));
+    const auto given = parse_given(line);
+    if (!given || !given->is_object())
+      return failure(nullptr, usage_problem("A request is one JSON object on a line" +
+                                            (given ? "." : "; this " + given.error() + ".")));
+    const Json& request = *given;
     const Json id = request.contains("id") ? request["id"] : Json();
     auto settings = settings_of(request);
     if (!settings) return failure(id, settings.error());

@@ -191,32 +191,33 @@ std::string preset_names() {
   return names;
 }
 
-std::optional<Problem> check_job(const Job& job) {
+std::optional<Problem> check_job(const Job& job, const JobNames& names) {
   const auto wrong = [](const std::string& text) { return usage_problem(text, "value"); };
-  for (const auto& [name, value] : {std::pair("JOB_ID", &job.id),
-                                    {"INPUT_URL", &job.input},
-                                    {"OUTPUT_URL", &job.output},
-                                    {"PRESET", &job.preset}}) {
+  for (const auto& [name, value] : {std::pair(names.id, &job.id),
+                                    {names.input, &job.input},
+                                    {names.output, &job.output},
+                                    {names.preset, &job.preset}}) {
     if (value->empty()) return usage_problem(std::string(name) + " is not set.", "missing-value");
     if (has_control(*value))
-      return wrong(std::string(name) + " holds a control character: " + redact(*value) + ".");
+      return wrong(std::string(name) + " holds a control character: " + one_line(redact(*value)) +
+                   ".");
   }
   const Preset* preset = find_preset(job.preset);
   if (!preset)
-    return wrong("PRESET: there is no preset \"" + job.preset + "\". They are: " + preset_names() +
-                 ".");
+    return wrong(std::string(names.preset) + ": there is no preset \"" + job.preset +
+                 "\". They are: " + preset_names() + ".");
   const std::string input = scheme_of(job.input);
   if (!input.empty() &&
       (input == "fd" || !gst_uri_protocol_is_supported(GST_URI_SRC, input.c_str())))
-    return wrong("INPUT_URL: there is nothing that reads " + input + " URLs.");
+    return wrong(std::string(names.input) + ": there is nothing that reads " + input + " URLs.");
   const std::string output = scheme_of(job.output);
   const bool put = output == "http" || output == "https";
   if (!output.empty() && output != "file" && output != "s3" && !put)
     return wrong(
-        "OUTPUT_URL: " + output +
+        std::string(names.output) + ": " + output +
         " URLs cannot be written; a path, file://, s3:// and a presigned http(s) URL can.");
   if (put && !preset->one_file)
-    return wrong("OUTPUT_URL: the preset " + job.preset +
+    return wrong(std::string(names.output) + ": the preset " + job.preset +
                  " makes several files, which one presigned URL cannot take.");
   return std::nullopt;
 }

@@ -24,8 +24,18 @@ struct Job {
 // "default, web-optimized, ..."
 std::string preset_names();
 
+// How the one who gives a job calls its parts.
+struct JobNames {
+  const char* id;
+  const char* input;
+  const char* output;
+  const char* preset;
+};
+constexpr JobNames variable_names{"JOB_ID", "INPUT_URL", "OUTPUT_URL", "PRESET"};
+constexpr JobNames manifest_names{"job_id", "input_url", "output_url", "preset"};
+
 // What can be told to be wrong before any work.
-std::optional<Problem> check_job(const Job& job);
+std::optional<Problem> check_job(const Job& job, const JobNames& names);
 
 // Does the job and says how it went: docs/jobs.md has the fields. `events`: the run's own events
 // are printed as they come.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "job.hpp"
+#include "structure_json.hpp"
 #include "task_args.hpp"
 #include "text.hpp"
 
@@ -156,11 +157,11 @@ tl::expected<std::vector<Job>, Problem> parse_manifest(std::string_view text,
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string place = redact(name) + ":" + std::to_string(number) + ": ";
-    const Json parsed = Json::parse(line, nullptr, false);
-    if (parsed.is_discarded()) return refuse(place + "it is no JSON.");
+    const auto parsed = parse_given(line);
+    if (!parsed) return refuse(place + "it " + parsed.error() + ".");
     Job job;
-    if (const auto wrong = read_job(parsed, job)) return refuse(place + *wrong + ".");
-    if (const auto wrong = check_job(job)) return refuse(place + wrong->message);
+    if (const auto wrong = read_job(*parsed, job)) return refuse(place + *wrong + ".");
+    if (const auto wrong = check_job(job, manifest_names)) return refuse(place + wrong->message);
     if (!ids.insert(job.id).second)
       return refuse(place + "the job \"" + job.id + "\" is there twice.");
     if (!outputs.insert(job.output).second)

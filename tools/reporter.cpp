@@ -71,7 +71,7 @@ void Reporter::line(const Json& event) {
 void Reporter::person(std::string_view text) {
   clear_bar();
   // There is nowhere to say that standard error does not work.
-  write_all(STDERR_FILENO, "gst-clips: " + std::string(text) + "\n");
+  write_all(STDERR_FILENO, "gst-clips: " + one_line(text) + "\n");
 }
 
 void Reporter::clear_bar() {

@@ -5,7 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <string_view>
+#include <set>
 
 #include "common/handles.hpp"
 #include "text.hpp"
@@ -131,6 +131,26 @@ void append(const Json& value, std::string& text) {
 }
 
 }  // namespace
+
+tl::expected<Json, std::string> parse_given(std::string_view text) {
+  std::vector<std::set<std::string>> objects;
+  std::string wrong;
+  const auto look = [&](int, Json::parse_event_t event, const Json& parsed) {
+    if (event == Json::parse_event_t::object_start) objects.emplace_back();
+    if (event == Json::parse_event_t::object_end) objects.pop_back();
+    if (!parsed.is_string() || !wrong.empty()) return true;
+    const auto& found = parsed.get_ref<const std::string&>();
+    if (found.find('\0') != std::string::npos)
+      wrong = "holds a text with a NUL character";
+    else if (event == Json::parse_event_t::key && !objects.back().insert(found).second)
+      wrong = "holds the key \"" + one_line(found) + "\" twice";
+    return true;
+  };
+  Json parsed = Json::parse(text, look, false);
+  if (parsed.is_discarded()) return tl::unexpected(std::string("is no JSON"));
+  if (!wrong.empty()) return tl::unexpected(wrong);
+  return parsed;
+}
 
 std::string json_line(const Json& value) {
   std::string text;

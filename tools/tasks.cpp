@@ -23,8 +23,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Outcome = tl::expected<Json, Problem>;
 
-constexpr std::size_t longest_name = 100;
-
 Json seconds_of(std::uint64_t nanoseconds) {
   return nanoseconds == kNoTime ? Json(nullptr) : Json(static_cast<double>(nanoseconds) / 1e9);
 }
@@ -45,22 +43,6 @@ tl::unexpected<Problem> broken(const std::string& message) {
   problem.code = "failed";
   problem.message = message;
   return tl::unexpected(problem);
-}
-
-// A name as the store's keys have them: SPEC's rule for what may stand in one.
-std::string clean_name(std::string_view text) {
-  std::string name;
-  for (const char c : text.substr(0, 4 * longest_name)) {
-    const bool plain = g_ascii_isalnum(c) || c == '-' || c == '_';
-    if (plain && c != '_') {
-      name += c;
-    } else if (!name.empty() && name.back() != '_') {
-      name += '_';
-    }
-  }
-  if (name.size() > longest_name) name.resize(longest_name);
-  while (!name.empty() && name.back() == '_') name.pop_back();
-  return name.empty() ? "default" : name;
 }
 
 std::string join(const std::string& folder, const std::string& name) {
@@ -166,7 +148,8 @@ Outcome encode(TaskArgs& arguments) {
   const std::uint64_t limit = arguments.integer("time_limit_seconds", 0);
   if (limit > UINT32_MAX / 1000) arguments.fail("time_limit_seconds", "is too large");
   if (const auto problem = arguments.problem()) return tl::unexpected(*problem);
-  if (const auto problem = check_job(job)) return tl::unexpected(*problem);
+  if (const auto problem = check_job(job, {"id", "input", "output", "preset"}))
+    return tl::unexpected(*problem);
   Json result = run_job(job, static_cast<unsigned>(limit), true);
   if (const Json error = result["error"]; !error.is_null()) {
     Problem problem;
@@ -185,7 +168,7 @@ Outcome encode(TaskArgs& arguments) {
 Outcome temp_clip(TaskArgs& arguments) {
   const std::string input = arguments.text("input");
   const Range range = read_range(arguments);
-  const std::string id = clean_name(arguments.text("clip_id"));
+  const std::string id = object_name(arguments.text("clip_id"));
   const std::string folder = arguments.text("directory");
   const std::string mode = arguments.text("mode", "auto");
   if (!range.given) arguments.fail("start_time_seconds", "is not set");
@@ -224,7 +207,7 @@ std::string range_words(TaskArgs& arguments, Json& told) {
 Outcome export_ranges(TaskArgs& arguments) {
   const std::string input = arguments.text("input");
   const std::string folder = arguments.text("directory");
-  const std::string name = clean_name(arguments.text("name", "clip"));
+  const std::string name = object_name(arguments.text("name", "clip"));
   const std::string mode = arguments.text("mode", "auto");
   Json clips = Json::array();
   const std::string ranges = range_words(arguments, clips);
@@ -268,7 +251,7 @@ Outcome keyframes(TaskArgs& arguments) {
   const std::string input = arguments.text("input");
   const Range range = read_range(arguments);
   const std::string strategy = arguments.text("strategy", "multi");
-  const std::string name = clean_name(arguments.text("name", "keyframe"));
+  const std::string name = object_name(arguments.text("name", "keyframe"));
   const std::string folder = arguments.text("directory");
   const auto settings = arguments.settings("settings");
   static constexpr std::array<const char*, 1> midpoint{"50pct"};

@@ -47,12 +47,12 @@ def good(tmp_path_factory):
 
 
 class Place:
-    """A directory of inputs, one for outputs, one for temporary files."""
+    """A directory of inputs, one for outputs, one for temporary files, one for the files of a task."""
 
     def __init__(self, path):
         self.path = path
-        self.inputs, self.outputs, self.temporary = (path / name for name in ("in", "out", "tmp"))
-        for directory in (self.inputs, self.outputs, self.temporary):
+        self.inputs, self.outputs, self.temporary, self.task = (path / name for name in ("in", "out", "tmp", "task"))
+        for directory in (self.inputs, self.outputs, self.temporary, self.task):
             directory.mkdir()
 
     def run(self, *words, definition="proxy", **kwargs):

@@ -28,6 +28,8 @@ def words_of(command, source, output):
         return ["run", name, b"input=" + source, b"output=" + output, b"vtt=" + output.replace(b"{index}.jpg", b"s.vtt"), "count=3"], {}
     if name == "job":
         return ["job"], {"JOB_ID": "j", "INPUT_URL": source, "OUTPUT_URL": output, "PRESET": more[0]}
+    if name == "task":
+        return ["task", more[0], "--args-file=args.json", "--result-file=result.json"], {}
     return {"ingest": lambda: ["ingest", source, output, *FAST],
             "cuts": lambda: ["cuts", source, b"output=" + output],
             "clip": lambda: ["clip", source, output, *RANGE],
@@ -37,11 +39,24 @@ def words_of(command, source, output):
             "edit": lambda: ["cuts", "edit", source, "--add=20f", b"--output=" + output]}[name](), {}
 
 
+def arguments_of(task, source, output):
+    """What stands in the file of a task's arguments; those that write into a folder do so where the output lies."""
+    return {"input": source,
+            **{"detect_scenes": {},
+               "encode": {"output": output, "preset": "proxy"},
+               "export": {"directory": os.path.dirname(output), "ranges": [{"start_time_seconds": 0.2, "end_time_seconds": 1.2}]},
+               "keyframes": {"directory": os.path.dirname(output)},
+               "temp_clip": {"directory": os.path.dirname(output), "clip_id": "a", "start_frame": 5, "end_frame": 30},
+               "probe": {}}[task]}
+
+
 # Each command with the name of its output.
 VIDEO = {"ingest": "film", "stills": "{index}.jpg", "sprites": "{index}.jpg", "frames": "out.npy", "hls": "stream", "hlsadaptive": "stream",
          "stream": "out.mp4", "cuts": "cuts.json", "clip": "clip.mp4", "export": "{index}.mp4", "probe": "none",
          "master": "out.mp4", "web": "out.mp4", "normalize": "out.mp4", "remux": "out.mp4", "tempclip": "clip.mp4",
-         "job ingest": "film", "job hls": "stream", "job master": "out.mp4"}
+         "job ingest": "film", "job hls": "stream", "job master": "out.mp4",
+         "task detect_scenes": "none", "task encode": "out.mp4", "task export": "clip", "task keyframes": "still", "task temp_clip": "clip",
+         "task probe": "none"}
 LISTS = {"convert": "list.csv", "edit": "list.json"}
 CUT_LIST = {"format": "clips-cutlist/1",
             "source": {"uri": "", "width": 320, "height": 180, "frame-rate": "25/1", "variable": False, "frames": 50,
@@ -62,10 +77,23 @@ def spoil(path, fault, whole):
 
 def run(place, command, source, output):
     words, variables = words_of(command, os.fsencode(source), os.fsencode(output))
+    if command.startswith("task"):
+        (place.task / "args.json").write_text(json.dumps(arguments_of(command.split()[1], os.fspath(source), os.fspath(output))))
     begun = time.monotonic()
-    result = call(*words, env=environment(TMPDIR=str(place.temporary), **variables), timeout=60)
+    result = call(*words, env=environment(TMPDIR=str(place.temporary), **variables), cwd=place.task, timeout=60)
     assert time.monotonic() - begun < 20
     return result
+
+
+def failed_task(place, task, status):
+    """What the result file of a task that must have failed so gives as the reason; takes it and the arguments away."""
+    found = json.loads((place.task / "result.json").read_text())
+    assert found["status"] == "error" and found["task"] == task and found["error"]["exit_code"] == status
+    assert set(found) <= {"status", "task", "error", "exports"}
+    assert all(e["status"] == "failed" for e in found.get("exports", []))
+    (place.task / "args.json").unlink()
+    (place.task / "result.json").unlink()
+    return found["error"]["message"]
 
 
 def fails(place, command, source, output, status):
@@ -73,11 +101,16 @@ def fails(place, command, source, output, status):
     before = listing(place.path)
     result = run(place, command, source, output)
     assert result.status == status, result
+    said = failed_task(place, command.split()[1], status) if command.startswith("task") else None
     assert listing(place.path) == before
     if command.startswith("job"):
         (told,) = result.events
         assert told["status"] == "failed" and told["exit_code"] == status and result.lines == []
         return told["error"]["message"]
+    if command.startswith("task"):
+        assert result.lines == ["gst-clips: " + said], result
+        assert {e["event"] for e in result.events} <= {"progress", "cut", "message", "published"}
+        return said
     assert result.stdout == b"" and len(result.lines) == 1, result
     assert result.lines[0].startswith("gst-clips: ")
     return result.lines[0]
@@ -101,7 +134,7 @@ def test_what_is_no_cut_list(place, command, fault):
 
 # Those that decode; what is only copied or listed is not looked into.
 @pytest.mark.parametrize("command", ["ingest", "stills", "sprites", "frames", "hls", "hlsadaptive", "cuts", "master", "web", "job ingest",
-                                     "job hls", "job master"])
+                                     "job hls", "job master", "task detect_scenes", "task encode", "task keyframes"])
 def test_a_film_whose_second_half_is_damaged(place, good, command):
     """Pictures that nothing can decode must not just be missing from the output."""
     whole = good["front.mp4"].read_bytes()
@@ -119,7 +152,7 @@ def source_of(place, good, command):
     return good["front.mp4"]
 
 
-WRITERS = {name: output for name, output in {**VIDEO, **LISTS}.items() if name != "probe"}
+WRITERS = {name: output for name, output in {**VIDEO, **LISTS}.items() if output != "none"}
 
 
 @pytest.mark.parametrize("command", WRITERS)
@@ -143,7 +176,7 @@ def test_a_read_only_disk(place, good, mounted, command):
     assert "read-only" in fails(place, command, source, place.outputs / WRITERS[command], 5).lower()
 
 
-@pytest.mark.parametrize("command", [name for name in VIDEO if name not in ("probe", "cuts")])
+@pytest.mark.parametrize("command", [name for name in WRITERS if name not in ("cuts", *LISTS)])
 def test_a_disk_that_fills_up(place, good, mounted, command):
     mounted("-t", "tmpfs", "-o", "size=12k", "none")
     assert "space" in fails(place, command, good["front.mp4"], place.outputs / VIDEO[command], 5)
@@ -153,7 +186,7 @@ def test_a_disk_that_fills_up(place, good, mounted, command):
 # All at once: a newline, both quotes, what gst-launch, printf, a shell and a URL take for theirs, and what is no UTF-8.
 HOSTILE = b"-a b\n'\"!%n%s#1?{x}$(id);\\\xe8\xa7\x86 caf\xe9"
 # Outputs whose names are templates have no other braces; the result of a job is one line.
-TEMPLATES = ["ingest", "stills", "sprites", "hls", "hlsadaptive", "export"]
+TEMPLATES = ["ingest", "stills", "sprites", "hls", "hlsadaptive", "export", "keyframes"]
 
 
 @pytest.mark.parametrize("command", {**VIDEO, **LISTS})
@@ -161,8 +194,11 @@ def test_hostile_names(place, good, command):
     name = HOSTILE
     if any(word in command.split() for word in TEMPLATES):
         name = name.replace(b"{x}", b"")
-    if command.startswith("job"):
+    if command.startswith("job") or command == "task encode":
         name = name.replace(b"\n", b"")
+    if command.startswith("task"):
+        # JSON is UTF-8.
+        name = name.decode("utf-8", "ignore").encode()
     inputs, outputs = (os.path.join(os.fsencode(d), name) for d in (place.inputs, place.outputs))
     os.mkdir(inputs)
     os.mkdir(outputs)
@@ -170,11 +206,12 @@ def test_hostile_names(place, good, command):
     with open(source, "wb") as file:
         file.write(source_of(place, good, command).read_bytes())
     output = {**VIDEO, **LISTS}[command].encode()
-    result = run(place, command, source, os.path.join(outputs, output))
+    source, output = (os.fsdecode(path) for path in (source, os.path.join(outputs, output)))
+    result = run(place, command, source, output)
     assert result.status == 0, result
     assert result.lines == []
-    assert (os.listdir(outputs) != []) == (command != "probe")
-    assert sorted(os.listdir(place.path)) == ["in", "out", "tmp"] and os.listdir(place.temporary) == []
+    assert (os.listdir(outputs) != []) == (command in WRITERS)
+    assert sorted(os.listdir(place.path)) == ["in", "out", "task", "tmp"] and os.listdir(place.temporary) == []
 
 
 @pytest.mark.parametrize("name", ["{x}", "{index}"])
@@ -187,3 +224,51 @@ def test_every_definition_that_is_shipped_is_here():
     shipped = {path.stem for path in (ROOT / "pipelines").glob("*.pipeline")}
     # proxy has tests of its own, export is behind the command of its name, and ingest behind its.
     assert shipped - {"proxy"} <= {name.split()[0] for name in VIDEO}
+
+
+ARGUMENTS = {"missing": None, "empty": b"", "truncated": b'{"input": "fil', "noise": random.Random(7).randbytes(5000), "text": b"Dear diary\n" * 99,
+             "a list": b"[]", "no UTF-8": b'{"input": "caf\xe9.mp4"}', "a number too large": b'{"input": 1e999}', "nested": b"[" * 100_000}
+
+
+@pytest.mark.parametrize("fault", [*ARGUMENTS, "directory"])
+@pytest.mark.parametrize("task", ["probe", "cleanup"])
+def test_what_holds_no_arguments_of_a_task(place, task, fault):
+    args = place.task / "args.json"
+    if fault == "directory":
+        args.mkdir()
+    elif ARGUMENTS[fault] is not None:
+        args.write_bytes(ARGUMENTS[fault])
+    result = call("task", task, f"--args-file={args}", f"--result-file={place.task}/result.json")
+    assert result.status == 4 and result.stdout == b"" and "args.json" in result.stderr
+    told = json.loads((place.task / "result.json").read_text())
+    assert told["status"] == "error" and told["error"]["exit_code"] == 4
+    assert result.lines == ["gst-clips: " + told["error"]["message"]]
+    assert set(os.listdir(place.task)) <= {"args.json", "result.json"}
+
+
+@pytest.mark.parametrize("fault", ["a file as folder", "missing", "directory", "read-only"])
+def test_a_task_whose_result_has_no_place(place, good, mounted, fault):
+    """Told in one line even so, and nothing of the result or of its old one is left."""
+    result = {"a file as folder": place.outputs / "file" / "result.json", "missing": place.outputs / "absent" / "result.json",
+              "directory": place.outputs, "read-only": place.outputs / "result.json"}[fault]
+    (place.task / "args.json").write_text(json.dumps({"input": str(good["front.mp4"])}))
+    if fault == "a file as folder":
+        (place.outputs / "file").touch()
+    if fault == "read-only":
+        mounted("-t", "tmpfs", "-o", "ro", "none")
+    before = listing(place.path)
+    done = call("task", "probe", f"--args-file={place.task}/args.json", f"--result-file={result}")
+    assert done.status == 5 and len(done.lines) == 1 and str(place.outputs) in done.lines[0], done
+    assert listing(place.path) == before
+
+
+@pytest.mark.parametrize("fault", ["missing", "file"])
+def test_no_folder_to_clean(place, fault):
+    folder = place.inputs / "film.mp4"
+    if fault == "file":
+        folder.write_bytes(b"none")
+    before = listing(place.path)
+    (place.task / "args.json").write_text(json.dumps({"directory": str(folder)}))
+    done = call("task", "cleanup", f"--args-file={place.task}/args.json", f"--result-file={place.task}/result.json")
+    assert done.status == 4 and done.lines == ["gst-clips: " + failed_task(place, "cleanup", 4)] and "film.mp4" in done.lines[0]
+    assert listing(place.path) == before

@@ -224,6 +224,8 @@ WRONG = [
     ("detect_scenes", {"input": ["a"]}, "must be a text"),
     ("encode", {"input": "a", "output": "b"}, "\"preset\" is not set"),
     ("encode", {"input": "a", "output": "b", "preset": "best"}, "best"),
+    ("encode", {"input": "a\nb", "output": "b", "preset": "proxy"}, "input holds a control character: a\\nb."),
+    ("encode", {"input": "gopher://a", "output": "b", "preset": "proxy"}, "input: there is nothing that reads gopher URLs"),
     ("encode", {"input": "a", "output": "fd://1", "preset": "proxy"}, "fd"),
     ("encode", {"input": "a", "output": "b", "preset": "proxy", "settings": {"crf": [1]}}, "settings.crf"),
     ("encode", {"input": "a", "output": "b", "preset": "proxy", "settings": {"crf": 99}}, "crf"),
@@ -246,7 +248,8 @@ def test_wrong_arguments_are_refused_before_any_work(tmp_path, name, arguments, 
     assert sorted(os.listdir(tmp_path)) == ["args.json", "result.json"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "\"probe\"", "{\"input\": 1e999}"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "\"probe\"", "{\"input\": 1e999}", "{\"input\": \"film.mp4\\u0000x\"}",
+                                  "{\"input\": \"a\", \"input\": \"b\"}", "{\"input\": \"a\", \"settings\": {\"crf\": \"2\\u00000\"}}"])
 def test_arguments_that_are_no_object_are_an_error(tmp_path, text):
     args, result = tmp_path / "args.json", tmp_path / "result.json"
     args.write_text(text)

@@ -36,7 +36,7 @@ int run_one(const std::vector<char*>& words, const Settled& settled) {
       variable("JOB_ID"), variable("INPUT_URL"), variable("OUTPUT_URL"), variable("PRESET"), {}};
   if (job.preset.empty()) job.preset = "default";
   const auto settings = parse_settings(words);
-  const auto wrong = settings ? check_job(job) : settings.error();
+  const auto wrong = settings ? check_job(job, variable_names) : settings.error();
   if (wrong) {
     report(*wrong);
     return tell_job(refused_job(job, *wrong));

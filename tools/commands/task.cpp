@@ -34,9 +34,11 @@ std::string listed_tasks() {
 tl::expected<Json, Problem> read_arguments(const std::string& file) {
   const auto text = read_whole(file);
   if (!text) return tl::unexpected(text.error());
-  Json arguments = Json::parse(*text, nullptr, false);
-  if (arguments.is_object()) return arguments;
-  Problem problem = usage_problem(file + " holds no JSON object.", "value");
+  const auto arguments = parse_given(*text);
+  if (arguments && arguments->is_object()) return *arguments;
+  Problem problem = usage_problem(
+      one_line(file) + " " + (arguments ? "holds no JSON object" : arguments.error()) + ".",
+      "value");
   problem.exit = ExitCode::bad_input;
   return tl::unexpected(problem);
 }
