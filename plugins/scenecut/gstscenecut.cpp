@@ -731,6 +731,8 @@ void finish(gpointer self) {
     list = state.tracker->list();
   }
   const GstFlowReturn flow = release_queue(self);
+  // What downstream did not want must not hold up the EOS behind it.
+  state.queue.clear();
   state.ended = true;
   if (flow != GST_FLOW_OK && flow != GST_FLOW_EOS) return;
   list.source.uri = state.uri;

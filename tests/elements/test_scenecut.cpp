@@ -750,6 +750,22 @@ TEST_F(SceneCut, downstreams_refusal_goes_upstream) {
   }
 }
 
+TEST_F(SceneCut, eos_reaches_a_downstream_that_has_had_enough_of_waiting_frames) {
+  make({{"force-key-units", "true"}});
+  start();
+  const auto pad = PadRef::adopt(gst_element_get_static_pad(element.get(), "src"));
+  const auto peer = PadRef::adopt(gst_pad_get_peer(pad.get()));
+  gst_pad_set_chain_function(peer.get(), [](GstPad*, GstObject*, GstBuffer* buffer) {
+    gst_buffer_unref(buffer);
+    return GST_FLOW_EOS;
+  });
+  Recorder recorder(element.get());
+  EXPECT_EQ(GST_FLOW_EOS, push_scenes({300}));
+  eos();
+  EXPECT_EQ("eos", recorder.things.back());
+  EXPECT_EQ(1u, messages("scenecut-summary").size());
+}
+
 TEST_F(SceneCut, a_threshold_that_the_method_cannot_have_is_one_error) {
   element = ElementRef::sink(gst_element_factory_make("scenecut", nullptr));
   bus = BusRef::adopt(gst_bus_new());
