@@ -12,6 +12,7 @@
 #include "common/handles.hpp"
 #include "common/thread_annotations.hpp"
 #include "matroskatracks.hpp"
+#include "mpeg4packed.hpp"
 
 namespace clips {
 
@@ -147,11 +148,98 @@ void pad_added(GstElement*, GstPad* pad, gpointer data) {
   });
 }
 
+// One picture stream of an AVI; only its streaming thread uses it.
+struct AviPictures {
+  bool reorders = false;  // may show pictures in another order than they are stored in
+  bool mpeg4 = false;
+  bool first = true;  // of a segment
+  // A picture that came in the packet of the one before it.
+  BufferRef waiting;
+};
+
+void free_avi_pictures(gpointer data) {
+  delete static_cast<AviPictures*>(data);
+}
+
+void learn_codec(AviPictures& pictures, const GstCaps* caps) {
+  const GstStructure* fields = gst_caps_get_structure(caps, 0);
+  const std::string_view name = gst_structure_get_name(fields);
+  gint version = 4;
+  gst_structure_get_int(fields, "mpegversion", &version);
+  const bool divx = name == "video/x-divx" || name == "video/x-xvid";
+  pictures.mpeg4 = divx || (name == "video/mpeg" && version == 4);
+  pictures.reorders =
+      divx || name == "video/mpeg" || name == "video/x-h264" || name == "video/x-h265";
+}
+
+// Each packet with one picture, in the order of decoding; the times stay those of the packets.
+BufferRef unpack(AviPictures& pictures, BufferRef packet) {
+  std::optional<std::size_t> second;
+  if (const BufferMap map(packet.get(), GST_MAP_READ); map)
+    second = second_picture(std::as_bytes(std::span(map.data(), map.size())));
+  const gsize size = gst_buffer_get_size(packet.get());
+  constexpr auto bytes = GST_BUFFER_COPY_MEMORY;
+  if (second) {
+    pictures.waiting =
+        BufferRef::adopt(gst_buffer_copy_region(packet.get(), bytes, *second, size - *second));
+    gst_buffer_resize(packet.get(), 0, static_cast<gssize>(*second));
+  } else if (pictures.waiting) {
+    BufferRef now = std::move(pictures.waiting);
+    if (!is_placeholder(size)) pictures.waiting = packet;
+    gst_buffer_copy_into(now.get(), packet.get(), GST_BUFFER_COPY_METADATA, 0, -1);
+    GST_BUFFER_FLAG_SET(now.get(), GST_BUFFER_FLAG_DELTA_UNIT);
+    return now;
+  }
+  return packet;
+}
+
+GstPadProbeReturn time_avi_pictures(GstPad* pad, GstPadProbeInfo* info, gpointer data) {
+  auto& pictures = *static_cast<AviPictures*>(data);
+  return guard(GST_OBJECT_PARENT(pad), GST_PAD_PROBE_OK, [&] {
+    if (info->type & GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM) {
+      GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
+      if (GST_EVENT_TYPE(event) == GST_EVENT_CAPS) {
+        GstCaps* caps = nullptr;
+        gst_event_parse_caps(event, &caps);
+        learn_codec(pictures, caps);
+      } else if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) {
+        pictures.first = true;
+        pictures.waiting.reset();
+      }
+    } else if (pictures.reorders) {
+      auto packet = BufferRef::adopt(gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info)));
+      if (pictures.mpeg4) {
+        packet = unpack(pictures, std::move(packet));
+        packet.replace(gst_buffer_make_writable(packet.release()));
+      }
+      // The first one tells decoders that the times in order of decoding are those of showing.
+      GST_BUFFER_PTS(packet.get()) =
+          pictures.first ? GST_BUFFER_DTS(packet.get()) : GST_CLOCK_TIME_NONE;
+      pictures.first = false;
+      GST_PAD_PROBE_INFO_DATA(info) = packet.release();
+    }
+    return GST_PAD_PROBE_OK;
+  });
+}
+
+void avi_pad_added(GstElement*, GstPad* pad, gpointer) {
+  guard(GST_OBJECT_PARENT(pad), [&] {
+    const auto types = static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER |
+                                                    GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM);
+    auto* pictures = new AviPictures;
+    if (const auto caps = CapsRef::adopt(gst_pad_get_current_caps(pad)))
+      learn_codec(*pictures, caps.get());
+    gst_pad_add_probe(pad, types, time_avi_pictures, pictures, free_avi_pictures);
+  });
+}
+
 }  // namespace
 
 void correct_demuxer_times(GstElement* element) {
   const GstElementFactory* factory = gst_element_get_factory(element);
   const std::string_view name = factory ? GST_OBJECT_NAME(factory) : "";
+  if (name == "avidemux")
+    g_signal_connect(element, "pad-added", G_CALLBACK(avi_pad_added), nullptr);
   if (name != "matroskademux" && name != "flvdemux") return;
   const auto demuxer = std::make_shared<Demuxer>();
   if (name == "matroskademux") {

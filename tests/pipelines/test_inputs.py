@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 import pytest
-from cliptest import AAC, OPUS, PCM, Recipe, media, packets, x264, x265
+from cliptest import AAC, OPUS, PCM, Recipe, Video, media, packets, x264, x265
 from definitions import ffmpeg, run, whole
 
 VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "60", "-b:v", "900k",
@@ -74,6 +74,26 @@ def test_the_proxy_of_every_input_is_whole(made_of, tmp_path):
     # it: half a short and half a long block early, at most 3 ms of what FFmpeg's muxer writes.
     audio_ms = 3.1 if made_of.audio == VORBIS else 1.0
     assert whole(run("proxy", m.path, tmp_path / "out.mp4"), m, audio_ms=audio_ms) == []
+
+
+# Pictures that are stored in another order than they are shown in.
+@pytest.mark.parametrize("name,how", [
+    ("mpeg4", {"video": (*MPEG4, "-bf", "2"), "audio": MP3}),
+    ("mpeg2", {"video": ("-c:v", "mpeg2video", "-q:v", "3", "-g", "15", "-bf", "2"), "audio": MP3}),
+    ("h264", {"video": x264(12, 3, "open-gop=1:b-pyramid=normal"), "audio": MP3}),
+    ("gaps", {"video": (*MPEG4, "-bf", "2"), "filters": "select='not(between(n,20,32))'",
+              "mux": ("-fps_mode", "vfr"), "tracks": ()}),
+    ("packed", {"video": ("-c:v", "libxvid", "-bf", "2", "-g", "20", "-q:v", "3"), "audio": MP3}),
+])
+def test_the_pictures_of_an_avi_are_shown_in_order_at_the_times_of_its_packets(name, how, tmp_path):
+    """AVI has no times of showing. FFmpeg's reading shows them later by the reordering, and the
+    sound not, so it is the reference for the order alone."""
+    m = media(recipe(f"avi-{name}", "avi", **how))
+    if name == "packed":
+        assert min(p["size"] for p in packets(m.path)) < 10, "no placeholder: this is not packed"
+    out = Video(run("proxy", m.path, tmp_path / "out.mp4"), m.width, m.height)
+    assert list(out.number) == list(Video(m.path, m.width, m.height).number) and not out.errors
+    assert list(out.pts) == pytest.approx(m.times, abs=2e-5)
 
 
 def with_codec_delay(m, path, samples):
