@@ -167,6 +167,7 @@ std::optional<Problem> do_job(const Job& job, unsigned time_limit_s, bool events
 Json media_of(const std::string& path_or_uri) {
   ProbeOptions options;
   options.key_frames = false;
+  options.count_frames = true;
   const auto facts = probe(path_or_uri, options);
   if (!facts) return nullptr;
   Json media = {{"container", (*facts)["container"]},

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <numeric>
 #include <unordered_map>
@@ -365,6 +366,28 @@ Json key_frame_index(const Movie& movie, const Track& track, const Shown& shown)
   return index;
 }
 
+// What the index in the header of a container names; the packets themselves are not looked at.
+Json told_key_frames(const Track& track) {
+  const std::size_t count = track.key_times.size();
+  const Json::array_t unknown(count);
+  return {{"count", count},
+          {"frame", unknown},
+          {"time", track.key_times},
+          {"offset", unknown},
+          {"size", unknown}};
+}
+
+// The usual rate that a header means by a number, or by a duration in whole nanoseconds.
+Rate told_rate(double value) {
+  for (const Rate& rate : usual_rates) {
+    const double exact =
+        static_cast<double>(rate.numerator) / static_cast<double>(rate.denominator);
+    if (std::abs(value / exact - 1) < 1e-5) return rate;
+  }
+  const auto thousandths = static_cast<std::int64_t>(std::llround(value * 1000));
+  return reduced(thousandths, 1000);
+}
+
 void add_video(const Movie& movie, const Track& track, ByteView entry, const Shown& shown,
                bool key_frames, Json& stream) {
   const VideoDescription is = describe_video(track, entry);
@@ -386,6 +409,15 @@ void add_video(const Movie& movie, const Track& track, ByteView entry, const Sho
   stream["bit_depth"] = is.bit_depth;
   stream["chroma"] = is.chroma;
   stream["color"] = is.color;
+  if (movie.windowed) {
+    for (const char* unknown :
+         {"frames", "average_rate", "nominal_rate", "variable_rate", "all_key_frames"})
+      stream[unknown] = nullptr;
+    if (track.frame_rate > 0 && track.frame_rate < 1e4)
+      stream["nominal_rate"] = rate_text(told_rate(track.frame_rate));
+    if (key_frames) stream["key_frames"] = told_key_frames(track);
+    return;
+  }
   const FrameRates rates = frame_rates(shown.times, shown.end, track.timescale);
   stream["frames"] = shown.times.size();
   stream["average_rate"] = rate_text(rates.average);
@@ -570,6 +602,14 @@ Json movie_facts(const Movie& movie, bool key_frames) {
     const std::int64_t from = stream_time(movie, track, std::max(first, track.media_start));
     const std::int64_t until = std::max(from, stream_time(movie, track, shown.end));
     stream["start"] = from;
+    if (movie.windowed) {
+      for (const char* unknown : {"duration", "packets", "bytes", "bit_rate"})
+        stream[unknown] = nullptr;
+      if (video) add_video(movie, track, entry, shown, key_frames, stream);
+      if (audio) add_audio(track, entry, boxes, es, stream);
+      streams.push_back(std::move(stream));
+      continue;
+    }
     stream["duration"] = until - from;
     stream["packets"] = shown.packets;
     stream["bytes"] = shown.bytes;
@@ -584,7 +624,10 @@ Json movie_facts(const Movie& movie, bool key_frames) {
     if (video || audio) end = std::max(end, until);
     streams.push_back(std::move(stream));
   }
-  facts["duration"] = end;
+  if (movie.windowed)
+    facts["duration"] = movie.duration > 0 ? Json(movie.duration) : Json(nullptr);
+  else
+    facts["duration"] = end;
   facts["streams"] = std::move(streams);
   return facts;
 }

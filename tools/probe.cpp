@@ -265,8 +265,11 @@ class Deadline {
   std::jthread thread_;
 };
 
-// Containers without tables are walked through up to this size; of larger ones the start is shown.
-constexpr std::uint64_t walked_size = std::uint64_t{512} << 20;
+// Containers without tables are walked through up to this size. Of a larger one the header is read,
+// if it has an index of key frames, or else
+constexpr std::uint64_t walked_size = std::uint64_t{32} << 20;
+// up to this size all of it, and of still larger ones the start is shown.
+constexpr std::uint64_t unindexed_walked_size = std::uint64_t{512} << 20;
 constexpr std::uint64_t remote_walked_size = 4 << 20;
 
 bool is_webm(const cut::Bytes& head) {
@@ -296,12 +299,15 @@ void merge_indexed(const Json& indexed, Json& found) {
 // What the packets of a container without tables say.
 tl::expected<Json, Problem> walk(cut::UriReader& reader, const std::string& uri,
                                  const std::string& input, const ProbeOptions& options) {
-  const auto limit = reader.remote() ? remote_walked_size : walked_size;
+  cut::Wish wish;
+  wish.whole_up_to = reader.remote() ? remote_walked_size : unindexed_walked_size;
+  if (options.count_frames)
+    wish.whole_up_to = UINT64_MAX;
+  else
+    wish.header_above = std::min(walked_size, wish.whole_up_to);
   const auto head = reader.read(0, 4096, 4096);
   if (!head) return tl::make_unexpected(problem_of_fault(head.error(), input));
-  auto movie = reader.size() <= limit
-                   ? cut::read_movie(reader, input)
-                   : cut::Result<cut::Movie>(cut::fail(cut::Fault::Unsupported, "too large"));
+  auto movie = cut::read_movie(reader, input, wish);
   if (!movie && movie.error().fault != cut::Fault::Unsupported &&
       movie.error().fault != cut::Fault::WrongType && movie.error().fault != cut::Fault::Changed)
     return tl::unexpected(problem_of_fault(movie.error(), input));

@@ -11,6 +11,8 @@ namespace clips::tool {
 
 struct ProbeOptions {
   bool key_frames = true;
+  // Whether packets are counted where the header does not tell their number.
+  bool count_frames = false;
   // For sources without an index that can be read, which are looked at by demuxing their start.
   unsigned timeout_s = 20;
 };

@@ -321,6 +321,7 @@ Outcome probe_input(TaskArgs& arguments) {
   const std::string input = arguments.text("input");
   ProbeOptions options;
   options.key_frames = arguments.boolean("key_frames", false);
+  options.count_frames = arguments.boolean("count_frames", false);
   if (const auto problem = arguments.problem()) return tl::unexpected(*problem);
   const auto facts = probe(input, options);
   if (!facts) return tl::unexpected(facts.error());

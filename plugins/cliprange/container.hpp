@@ -12,6 +12,10 @@ struct Wish {
   std::optional<std::pair<uint64_t, uint64_t>> range;
   // Sources up to this size are indexed whole whatever is wanted.
   uint64_t whole_up_to = 0;
+  // Of sources larger than this only the header is read and the packets of the first second, if the
+  // header lists key frames; if not, all up to `whole_up_to`, and a larger one is
+  // Fault::Unsupported.
+  std::optional<uint64_t> header_above;
 };
 
 // Reads the index of a source of any container that can be cut; `name` stands in errors.

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "flvindex.hpp"
 
+#include <bit>
+#include <cmath>
+#include <tuple>
+
 #include "nal.hpp"
 #include "packetinfo.hpp"
 #include "soundclock.hpp"
@@ -15,6 +19,8 @@ constexpr size_t kBodyHead = 16;  // more than the codecs put in front of their 
 constexpr size_t kLargestConfig = 1 << 16;
 constexpr size_t kMostPackets = size_t{1} << 26;
 constexpr uint64_t kAhead = 4 << 20;
+constexpr int64_t kWindow = kTicks;  // what is read of a source whose header is asked for
+constexpr double kFarthest = 1e8;    // s: FLV's clock has 31 bits of milliseconds
 
 enum TagType : unsigned { kSound = 8, kPicture = 9, kScript = 18, kEncrypted = 0x20 };
 enum SoundFormat : unsigned { kPcmOfHost = 0, kMp3 = 2, kPcm = 3, kAac = 10, kMp3Slow = 14 };
@@ -41,9 +47,102 @@ int64_t signed24(const uint8_t* p) {
   return value >= 1 << 23 ? value - (1 << 24) : value;
 }
 
+// What "onMetaData" says, an object in the Action Message Format (AMF 0).
+struct Header {
+  double duration = 0;                // s
+  double frame_rate = 0;              // 0: not said
+  double size = 0;                    // bytes
+  std::vector<double> times, places;  // of key frames, in s and bytes
+};
+
+class HeaderParser {
+ public:
+  HeaderParser(ByteView view, Header& header) : view_(view), header_(header) {}
+  void parse() {
+    if (byte() != kText || text() != "onMetaData") return;
+    value("", 0);
+  }
+
+ private:
+  enum Type : unsigned { kNumber, kBoolean, kText, kObject, kNull = 5, kArray = 8, kEnd, kList };
+  static constexpr unsigned kDeepest = 8;
+
+  bool ended() const { return broken_ || view_.empty(); }
+  ByteView take(size_t length) {
+    broken_ |= view_.size() < length;
+    const auto taken = view_.first(broken_ ? 0 : length);
+    view_ = view_.subspan(taken.size());
+    return taken;
+  }
+  unsigned byte() {
+    const auto one = take(1);
+    return one.empty() ? unsigned{kEnd} : one[0];
+  }
+  std::string_view text() {
+    const auto length = take(2);
+    const auto bytes = take(length.empty() ? 0 : be16(length.data()));
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  uint32_t count() {
+    const auto bytes = take(4);
+    return bytes.empty() ? 0 : be32(bytes.data());
+  }
+  void fields(unsigned depth) {
+    while (!ended()) {
+      const auto name = text();
+      if (name.empty()) {
+        broken_ |= byte() != kEnd;
+        return;
+      }
+      value(name, depth);
+    }
+  }
+  void number(std::string_view name) {
+    const auto bytes = take(8);
+    if (bytes.empty()) return;
+    const auto found = std::bit_cast<double>(be64(bytes.data()));
+    if (name == "duration") header_.duration = found;
+    if (name == "framerate") header_.frame_rate = found;
+    if (name == "filesize") header_.size = found;
+    if (name == "times") header_.times.push_back(found);
+    if (name == "filepositions") header_.places.push_back(found);
+  }
+  void value(std::string_view name, unsigned depth) {
+    if (depth > kDeepest) broken_ = true;
+    if (ended()) return;
+    switch (byte()) {
+      case kNumber:
+        return number(name);
+      case kBoolean:
+        take(1);
+        return;
+      case kText:
+        text();
+        return;
+      case kArray:
+        count();
+        [[fallthrough]];
+      case kObject:
+        return fields(depth + 1);
+      case kList:
+        // What it holds goes by its name.
+        for (uint32_t left = count(); left > 0 && !ended(); --left) value(name, depth + 1);
+        return;
+      case kNull:
+        return;
+      default:
+        broken_ = true;
+    }
+  }
+
+  ByteView view_;
+  Header& header_;
+  bool broken_ = false;
+};
+
 class Indexer {
  public:
-  explicit Indexer(ByteReader& reader) : blocks_(reader, 256 << 10, kAhead) {
+  Indexer(ByteReader& reader, const Wish& wish) : wish_(wish), blocks_(reader, 256 << 10, kAhead) {
     movie_.container = Container::Flv;
     movie_.source_size = reader.size();
   }
@@ -94,7 +193,17 @@ class Indexer {
       }
       const ByteView view =
           head->subspan(kTagHead, std::min<size_t>(length, head->size() - kTagHead));
+      if (type == kScript && wish_.header_above && size > *wish_.header_above && !started_) {
+        const auto read = header(body, length);
+        if (!read) return read;
+      }
       if (type != kScript && !view.empty()) {
+        if (!std::exchange(started_, true)) {
+          const auto decided = decide();
+          if (!decided) return decided;
+        }
+        if (movie_.windowed && time > first_time_ + kWindow) break;
+        if (movie_.windowed) first_time_ = std::min(first_time_, time);
         const auto taken = type == kPicture
                                ? take_picture(Bytes(view.begin(), view.end()), body, length, time)
                                : take_sound(Bytes(view.begin(), view.end()), body, length, time);
@@ -111,6 +220,26 @@ class Indexer {
     const auto view = blocks_.get(offset, length);
     if (!view) return tl::make_unexpected(view.error());
     return Bytes(view->begin(), view->end());
+  }
+
+  Result<bool> header(uint64_t offset, uint32_t length) {
+    const auto view = blocks_.get(offset, length);
+    if (!view) return tl::make_unexpected(view.error());
+    HeaderParser(*view, header_).parse();
+    return true;
+  }
+
+  // Before the first packet: whether the header does.
+  Result<bool> decide() {
+    const uint64_t size = blocks_.size();
+    if (!wish_.header_above || size <= *wish_.header_above) return true;
+    const auto& [times, places] = std::tie(header_.times, header_.places);
+    // Of a file that is not as it was written the header is not believed.
+    movie_.windowed = !times.empty() && times.size() == places.size() &&
+                      std::max(header_.size, places.back()) <= static_cast<double>(size);
+    if (!movie_.windowed && size > wish_.whole_up_to)
+      return fail(Fault::Unsupported, "The source is large and has no index.");
+    return true;
   }
 
   Result<bool> take_picture(const Bytes& head, uint64_t body, uint32_t length, int64_t time) {
@@ -269,6 +398,18 @@ class Indexer {
     return true;
   }
 
+  // Puts down what the header tells of the whole.
+  void tell(Track& track, int64_t zero) {
+    for (const double time : header_.times) {
+      if (!(time >= 0 && time < kFarthest)) continue;
+      const int64_t ticks = std::llround(time * kTicks) - zero;
+      track.key_times.push_back(static_cast<uint64_t>(std::max<int64_t>(0, ticks)) * 1'000'000);
+    }
+    track.frame_rate = header_.frame_rate;
+    if (header_.duration > 0 && header_.duration < kFarthest)
+      movie_.duration = static_cast<uint64_t>(std::llround(header_.duration * 1e9));
+  }
+
   // Puts both on one clock that begins at 0.
   void settle() {
     int64_t zero = INT64_MAX;
@@ -288,6 +429,7 @@ class Indexer {
         all_sync &= sample.sync;
       }
       set_durations(picture_.packets, 0);
+      if (movie_.windowed) tell(t, zero);
       place_track(t, picture_.picture, "");
       t.samples = SampleTable(std::move(picture_.packets));
       t.samples.set_all_sync(all_sync);
@@ -315,8 +457,12 @@ class Indexer {
     }
   }
 
+  const Wish wish_;
   Blocks blocks_;
   Movie movie_;
+  Header header_;
+  bool started_ = false;  // a packet was seen
+  int64_t first_time_ = INT64_MAX / 2;
   Stream picture_, sound_;
   int64_t frame_ = 1024;  // samples in a packet of AAC
 };
@@ -327,8 +473,8 @@ bool looks_like_flv(ByteView head) {
   return head.size() >= 9 && head[0] == 'F' && head[1] == 'L' && head[2] == 'V' && head[3] == 1;
 }
 
-Result<Movie> read_flv(ByteReader& reader) {
-  return Indexer(reader).index();
+Result<Movie> read_flv(ByteReader& reader, const Wish& wish) {
+  return Indexer(reader, wish).index();
 }
 
 }  // namespace clips::cut

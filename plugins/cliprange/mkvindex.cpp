@@ -34,6 +34,7 @@ enum Id : uint32_t {
   kSeekPosition = 0x53ac,
   kInfo = 0x1549a966,
   kTimestampScale = 0x2ad7b1,
+  kDuration = 0x4489,
   kTracks = 0x1654ae6b,
   kTrackEntry = 0xae,
   kTrackNumber = 0xd7,
@@ -138,13 +139,14 @@ int64_t to_int(ByteView view) {
   return static_cast<int64_t>(value);
 }
 
+double to_double(ByteView view) {
+  if (view.size() == 4) return static_cast<double>(std::bit_cast<float>(be32(view.data())));
+  return view.size() == 8 ? std::bit_cast<double>(be64(view.data())) : 0;
+}
+
 // Rates are stored as floating point numbers; all that are used are whole.
 uint32_t to_rate(ByteView view) {
-  double value = 0;
-  if (view.size() == 4)
-    value = static_cast<double>(std::bit_cast<float>(be32(view.data())));
-  else if (view.size() == 8)
-    value = std::bit_cast<double>(be64(view.data()));
+  const double value = to_double(view);
   return value >= 1 && value < 1e7 ? static_cast<uint32_t>(std::lround(value)) : 0;
 }
 
@@ -298,6 +300,7 @@ class Indexer {
       : reader_(reader), wish_(wish), blocks_(reader, kReadAtOnce, kAhead) {
     movie_.container = Container::Matroska;
     movie_.source_size = reader.size();
+    if (wish.range) window_end_ = wish.range->second;
   }
 
   Result<Movie> index() {
@@ -452,6 +455,7 @@ class Indexer {
       case kInfo:
         each_element(*bytes, [&](uint32_t id, ByteView value) {
           if (id == kTimestampScale) scale_ = to_uint(value);
+          if (id == kDuration) duration_ = to_double(value);
         });
         if (scale_ == 0 || scale_ > kSecond) return damaged(e.body, "no clock");
         break;
@@ -617,13 +621,16 @@ class Indexer {
 
   // Where to begin: at the first cluster, or where the cues say that the range is near.
   Result<uint64_t> jump(uint64_t first, uint64_t end) {
-    if (!wish_.range || reader_.size() <= wish_.whole_up_to) return first;
+    const bool header_only = wish_.header_above && reader_.size() > *wish_.header_above;
+    if (!header_only && (!wish_.range || reader_.size() <= wish_.whole_up_to)) return first;
     if (cues_.empty() && cues_at_) {
       const auto e = element_at(segment_ + std::min(*cues_at_, end), end);
-      if (!e || e->id != kCues) return first;
-      const auto read = header(*e);
-      if (!read) return tl::make_unexpected(read.error());
+      if (e && e->id == kCues) {
+        const auto read = header(*e);
+        if (!read) return tl::make_unexpected(read.error());
+      }
     }
+    if (header_only) return tell(first);
     uint64_t lead = 0;  // the track whose key frames count
     for (const Entry& e : entries_)
       if (e.used && (lead == 0 || e.type == 1)) {
@@ -639,6 +646,29 @@ class Indexer {
     movie_.windowed = true;
     if (!best || best->cluster > end - segment_) return first;
     return std::max(first, segment_ + best->cluster);
+  }
+
+  // Puts down what the header tells of the whole, if it tells of key frames.
+  Result<uint64_t> tell(uint64_t first) {
+    for (Entry& e : entries_) {
+      if (!e.used || e.type != 1) continue;
+      for (const Cue& c : cues_)
+        if (c.track == e.number && c.time <= static_cast<uint64_t>(kFarthest) / scale_)
+          e.track.key_times.push_back(c.time * scale_);
+      std::sort(e.track.key_times.begin(), e.track.key_times.end());
+      movie_.windowed |= !e.track.key_times.empty();
+      if (e.default_duration)
+        e.track.frame_rate = static_cast<double>(kSecond) / static_cast<double>(e.default_duration);
+    }
+    if (!movie_.windowed) {
+      if (reader_.size() <= wish_.whole_up_to) return first;
+      return fail(Fault::Unsupported, "The source is large and has no index.");
+    }
+    const double length = duration_ * static_cast<double>(scale_);
+    if (length > 0 && length < static_cast<double>(kFarthest))
+      movie_.duration = static_cast<uint64_t>(std::llround(length));
+    window_end_ = 0;
+    return first;
   }
 
   // Walks a cluster; says where the next element of the segment is.
@@ -814,8 +844,8 @@ class Indexer {
 
   // Whether every track that still goes on is behind the range.
   bool past_range() const {
-    if (!movie_.windowed || wish_.range->second == UINT64_MAX) return false;
-    const Wide end = Wide{wish_.range->second} + kBehind;
+    if (!movie_.windowed || window_end_ == UINT64_MAX) return false;
+    const Wide end = Wide{window_end_} + kBehind;
     bool behind = true, any = false, far = false;
     for (const Entry& e : entries_) {
       if (!e.used || e.packets.empty()) continue;
@@ -1003,6 +1033,8 @@ class Indexer {
   Blocks blocks_;
   Movie movie_;
   uint64_t scale_ = 1'000'000;  // ns
+  double duration_ = 0;         // ticks
+  uint64_t window_end_ = UINT64_MAX;
   uint64_t segment_ = 0;
   std::optional<uint64_t> cues_at_;
   std::vector<Cue> cues_;

@@ -131,6 +131,10 @@ struct Track {
   uint32_t handler = 0;
   Bytes handler_name;
 
+  // What the header of a windowed movie tells of all of it.
+  std::vector<uint64_t> key_times;  // stream time of key frames in ns; empty: not told
+  double frame_rate = 0;            // 0: not told
+
   // Not 0: a packet is a row of PCM, of this many bytes a moment. MP4 stores each moment by itself.
   uint32_t moment = 0;
   SampleTable samples;
@@ -149,6 +153,7 @@ struct Movie {
   uint64_t source_size = 0;
   // Only packets around a wanted range are in it: pictures cannot be numbered.
   bool windowed = false;
+  uint64_t duration = 0;  // of a windowed movie in ns, if its header tells; else 0
   // The source ends in the middle of a packet: what comes last in the index is not its end.
   bool cut_short = false;
   std::shared_ptr<const Bytes> storage;  // what the sample tables look into

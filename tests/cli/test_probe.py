@@ -220,6 +220,64 @@ def test_key_frames_of_containers_without_an_index_are_where_they_say(name):
     assert ours == theirs
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """40 MB in eight seconds of small pictures, most of it filling."""
+    path = tmp_path_factory.mktemp("large") / "film.mp4"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x64:r=30000/1001:d=8", "-f", "lavfi", "-i",
+                    "sine=r=48000:d=8", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "30", "-b:v", "40M",
+                    "-minrate", "40M", "-maxrate", "40M", "-bufsize", "40M", "-x264-params", "nal-hrd=cbr", "-c:a", "aac", path],
+                   check=True)
+    return path
+
+
+def remuxed(large, path, *options):
+    with open(path, "wb") as file:
+        words = [path] if "pipe" not in options else ["-f", "matroska", "pipe:"]
+        options = [word for word in options if word != "pipe"]
+        subprocess.run(["ffmpeg", "-v", "error", "-y", "-i", large, "-c", "copy", *options, *words], check=True, stdout=file)
+    assert path.stat().st_size > 33 << 20
+    return path
+
+
+LARGE = {"mkv": [], "flv": ["-flvflags", "add_keyframe_index"]}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_of_a_large_file_with_an_index_of_key_frames_only_the_header_is_read(large, tmp_path, name):
+    path = remuxed(large, tmp_path / f"film.{name}", *LARGE[name])
+    header, counted = probe(path), probe(path, "--count-frames")
+    assert header["container"] == counted["container"]
+    assert header["duration"] == pytest.approx(counted["duration"], abs=1e8)
+    assert len(header["streams"]) == len(counted["streams"]) == 2
+    unknown = {"duration", "packets", "bytes", "bit_rate", "frames", "average_rate", "variable_rate", "all_key_frames"}
+    for ours, exact in zip(header["streams"], counted["streams"]):
+        assert ours.keys() == exact.keys()
+        assert {key for key in ours if ours[key] is None and exact[key] is not None} == unknown & ours.keys()
+        for key in ours.keys() - unknown - {"key_frames"}:
+            assert ours[key] == exact[key], key
+    told, exact = video(header)["key_frames"], video(counted)["key_frames"]
+    assert video(counted)["frames"] == 240 and video(header)["nominal_rate"] == "30000/1001"
+    assert told.keys() == exact.keys() and told["count"] == exact["count"] > 7
+    # FFmpeg lists them by the time of decoding in an FLV.
+    assert told["time"] == pytest.approx(exact["time"], abs=7e7 if name == "flv" else 0)
+    assert all(entry is None for key in ("frame", "offset", "size") for entry in told[key])
+
+
+@pytest.mark.parametrize("name, options", [("mkv", ["pipe"]), ("flv", [])])
+def test_a_large_file_without_an_index_is_read_as_a_small_one(large, tmp_path, name, options):
+    path = remuxed(large, tmp_path / f"film.{name}", *options)
+    assert video(probe(path))["frames"] == 240
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_file_that_is_cut_off_is_an_error_in_spite_of_its_index(large, tmp_path, name):
+    path = remuxed(large, tmp_path / f"film.{name}", *LARGE[name])
+    os.truncate(path, path.stat().st_size - 5000)
+    result = call("probe", path)
+    assert result.status == 4 and "truncated" in one_error(result)
+
+
 def test_a_stream_that_no_mp4_can_hold_is_told_as_its_start_shows_it(tmp_path):
     path = tmp_path / "mixed.mkv"
     words = tmp_path / "words.srt"

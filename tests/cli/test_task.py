@@ -97,7 +97,7 @@ def test_a_leading_script_path_is_passed_over(film, tmp_path, script):
 
 
 def test_probe_gives_key_frames_when_asked(film, tmp_path):
-    found, _ = task(tmp_path, "probe", {"input": film, "key_frames": True})
+    found, _ = task(tmp_path, "probe", {"input": film, "key_frames": True, "count_frames": True})
     assert found["probe"]["streams"][0]["key_frames"]["frame"][:3] == [0, 12, 24]
 
 

@@ -220,6 +220,37 @@ TEST(ClipContainers, a_range_of_a_long_file_is_found_by_its_cues) {
   EXPECT_LE(part->tracks[1].samples.at(sound->first_index).pts, (1'800'500 - 80) * 48);
 }
 
+TEST(ClipContainers, the_header_of_a_long_file_is_read_without_its_media) {
+  const Bytes bytes = an_hour();
+  MemoryReader reader(bytes);
+  Wish wish;
+  wish.header_above = bytes.size() - 1;
+  const auto movie = read_mkv(reader, wish);
+  ASSERT_TRUE(movie);
+  EXPECT_TRUE(movie->windowed);
+  EXPECT_LT(reader.bytes_read(), bytes.size() / 20);
+  const auto& times = movie->video()->key_times;
+  ASSERT_EQ(3600u, times.size());
+  EXPECT_EQ(0u, times.front());
+  EXPECT_EQ(3599'000'000'000u, times.back());
+  // Not larger than what is asked for: all of it.
+  wish.header_above = bytes.size();
+  EXPECT_EQ(90'000u, indexed(bytes, wish).video()->samples.count());
+}
+
+TEST(ClipContainers, a_header_without_an_index_is_not_enough) {
+  const Bytes bytes =
+      file(motion_jpeg(1), element(kCluster, number(0xe7, 0) + block(1, 0, 0x80, {1})));
+  MemoryReader reader(bytes);
+  Wish wish;
+  wish.header_above = 0;
+  const auto none = read_mkv(reader, wish);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(Fault::Unsupported, none.error().fault);
+  wish.whole_up_to = bytes.size();
+  EXPECT_EQ(1u, indexed(bytes, wish).video()->samples.count());
+}
+
 TEST(ClipContainers, a_wish_for_all_reads_all) {
   const auto whole = indexed(an_hour());
   EXPECT_FALSE(whole.windowed);

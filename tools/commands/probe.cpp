@@ -16,18 +16,23 @@ namespace {
 
 int run(const Command& command, std::vector<char*> arguments) {
   gboolean no_key_frames = FALSE;
+  gboolean count_frames = FALSE;
   gint timeout = 20;
   const std::array entries = {
       GOptionEntry{"no-key-frames", 0, 0, G_OPTION_ARG_NONE, &no_key_frames,
                    "Leave out the index of key frames", nullptr},
-      GOptionEntry{"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
-                   "How long the look may take (20)", "SECONDS"},
+      GOptionEntry{"count-frames", 0, 0, G_OPTION_ARG_NONE, &count_frames,
+                   "Read the head of every packet where the header does not tell their number",
+                   nullptr},
+      GOptionEntry{"timeout", 0, 0, G_OPTION_ARG_INT, &timeout, "How long the look may take (20)",
+                   "SECONDS"},
   };
   const bool parsed = parse_options(
       command, arguments, entries,
-      "Prints one JSON object. MP4 and QuickTime are read by their index alone, Matroska, WebM,\n"
-      "MPEG-TS, FLV and AVI by the heads of their packets, other containers by what their start\n"
-      "shows. Times are nanoseconds, rates exact fractions; what is not "
+      "Prints one JSON object. MP4 and QuickTime are read by their index alone, and so is large\n"
+      "Matroska, WebM and FLV with an index. What has none is read by the heads of its packets\n"
+      "(Matroska, WebM, MPEG-TS, FLV and AVI) or by what its start shows. Times are nanoseconds, "
+      "rates exact fractions; what is not "
       "known is null.\n\n"
       "Exit status: 0 done, 2 wrong call, 3 a plugin is missing, 4 INPUT is unreadable, wrong or\n"
       "truncated, 5 standard output could not be written.");
@@ -37,6 +42,7 @@ int run(const Command& command, std::vector<char*> arguments) {
     return usage_error(command, "--timeout is from 1 to 3600 seconds");
   ProbeOptions options;
   options.key_frames = !no_key_frames;
+  options.count_frames = count_frames;
   options.timeout_s = static_cast<unsigned>(timeout);
   const auto facts = probe(arguments.front(), options);
   if (!facts) return report(facts.error());
