@@ -207,8 +207,12 @@ Result<bool> IndexedFrames::feed_one() {
   const Sample& last = batch_.back();
   const uint64_t end = last.offset + last.size;
   const uint64_t behind = sample.offset + sample.size;
+  const bool wanted = std::binary_search(
+      targets_.begin() + static_cast<ptrdiff_t>(stretch.begin),
+      targets_.begin() + static_cast<ptrdiff_t>(stretch.end), Target{{sample.pts, 0}, 0},
+      [](const Target& a, const Target& b) { return a.picture.pts < b.picture.pts; });
   ++cursor_;
-  return decoder_->feed(sample, end > behind ? end - behind : 0);
+  return decoder_->feed(sample, end > behind ? end - behind : 0, wanted);
 }
 
 Result<bool> IndexedFrames::end_stretch() {

@@ -111,6 +111,16 @@ def test_only_what_the_stills_need_is_decoded(tmp_path):
     assert made.decoded <= 4
 
 
+def test_pictures_that_no_wanted_one_refers_to_are_not_decoded(tmp_path):
+    m = media("closed2s")
+    packets = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pict_type", "-of",
+                              "csv=p=0", "-read_intervals", "%+2", m.path], capture_output=True, text=True, check=True).stdout
+    assert packets.count("B") > 20
+    made = run("stills", m.path, tmp_path / "{index}.png", select="frames", frames="20,21,57", format="png")
+    assert numbers(tmp_path) == [20, 21, 57]
+    assert 3 < made.decoded < 45  # of 58
+
+
 def ssim(distorted, reference):
     shape = re.findall(r"\d+", reference.name)[:2]
     said = subprocess.run(["ffmpeg", "-nostdin", "-i", distorted, "-f", "rawvideo", "-pix_fmt", "yuvj420p", "-s",
