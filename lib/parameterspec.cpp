@@ -211,7 +211,7 @@ tl::expected<void, std::string> convert_value(const Parameter& parameter, const 
                                               GValue* out) {
   const auto type = G_PARAM_SPEC_VALUE_TYPE(target);
   bool done = false;
-  if (!parameter.text_template.empty()) {
+  if (!parameter.text_template.empty() && type != G_VALUE_TYPE(value)) {
     std::string filled = parameter.text_template;
     for (auto at = filled.find("{}"); at != std::string::npos; at = filled.find("{}", at)) {
       filled.replace(at, 2, text);

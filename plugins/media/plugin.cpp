@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 
+#include "gstconstantrate.h"
 #include "gstforcekeyunits.h"
 #include "gstframetensor.h"
 #include "gsthdrtosdr.h"
@@ -13,7 +14,9 @@
 #include "gstspritesheet.h"
 
 static gboolean plugin_init(GstPlugin* plugin) {
-  return gst_element_register(plugin, "forcekeyunits", GST_RANK_NONE,
+  return gst_element_register(plugin, "constantrate", GST_RANK_NONE,
+                              GST_CLIPS_TYPE_CONSTANT_RATE) &&
+         gst_element_register(plugin, "forcekeyunits", GST_RANK_NONE,
                               GST_CLIPS_TYPE_FORCE_KEY_UNITS) &&
          gst_element_register(plugin, "frametensor", GST_RANK_NONE, GST_CLIPS_TYPE_FRAME_TENSOR) &&
          gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&

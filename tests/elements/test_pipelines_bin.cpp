@@ -750,6 +750,20 @@ TEST(Parameters, unset_leaves_the_element_alone) {
   stop(element);
 }
 
+TEST(Parameters, a_template_is_for_properties_of_another_type) {
+  const auto element =
+      load(std::string(kHead) +
+           "[Graph]\nchain=videotestsrc num-buffers=5 ! constantrate name=rate ! capsfilter "
+           "name=filter ! fakesink name=sink\n" +
+           parameter("rate",
+                     "type=fraction\ndefault=30/1\ntemplate=video/x-raw,framerate={}\n"
+                     "bind=rate::framerate,filter::caps"));
+  Player run(element);
+  EXPECT_EQ("", set(element.get(), "rate", "24000/1001"));
+  EXPECT_TRUE(run.play().eos);
+  EXPECT_TRUE(contains(run.last_caps("sink"), "framerate=(fraction)24000/1001"));
+}
+
 TEST(Parameters, elements_that_a_value_brings_are_only_there_with_it) {
   const auto text =
       std::string(kHead) +

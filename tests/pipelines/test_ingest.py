@@ -132,10 +132,7 @@ def test_another_frame_rate_holds_for_all_outputs(rate, count, cut, tmp_path):
     assert shown["proxies"] == shown["masters"] and len(shown["masters"]) == count
     assert call("run", "proxy", f"input={source}", f"output={tmp_path}/proxy.mp4", "preset=ultrafast", f"frame-rate={rate}",
                 timeout=60).status == 0
-    # proxy changes the rate of a stream that states no end, and may give one frame more or less there.
-    alone = list(Video(str(tmp_path / "proxy.mp4"), 640, 360).number)
-    common = min(count, len(alone))
-    assert count - 1 <= len(alone) <= count + 1 and alone[:common] == shown["proxies"][:common]
+    assert list(Video(str(tmp_path / "proxy.mp4"), 640, 360).number) == shown["proxies"]
     keys = [round(p["pts"] * int(rate)) for p in packets(folder / "masters/film.mp4") if p["key"]]
     assert listed["cuts"][0]["frame"] in keys
     stills = [o for o in manifest["outputs"] if o["kind"] == "still"]
