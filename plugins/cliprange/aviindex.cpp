@@ -458,7 +458,7 @@ class Indexer {
           list.push_back(copy);
         }
       } else if (type == 6) {
-        recovery |= is_avc_recovery_point(unit);
+        recovery |= avc_recovery(unit) == 0u;
       } else if (type >= 1 && type <= 5 && slice.empty()) {
         slice = unit;
       }

@@ -171,7 +171,7 @@ class ClipMaker {
                   "The source is truncated: it ends before the range does. Fetch it again.",
                   std::to_string(movie_->source_size) + " bytes of at least " +
                       std::to_string(writer_->source_end()));
-    return Clip{movie_, std::move(writer_), std::move(report_)};
+    return Clip{movie_, std::move(writer_), std::move(report_), entrance_};
   }
 
  private:
@@ -263,6 +263,10 @@ class ClipMaker {
                            ? copy_video(video, range)
                            : encode_video(video, range, *mode);
     if (!built) return built;
+    const bool copied = report_.mode == Mode::Copy || report_.mode == Mode::Edit;
+    if (copied && is_avc(video.codec) && !video.samples.all_sync() &&
+        range.key_pts <= wanted->first_pts)
+      entrance_ = {range.key_index, wanted->first_pts};
     bool first_video = true;
     for (const Track& track : movie_->tracks) {
       if (track.kind == TrackKind::Video) {
@@ -416,7 +420,10 @@ class ClipMaker {
     video.samples.each(range.key_index, range.last_index + 1, [&](uint64_t, const Sample& s) {
       // Leading pictures of an open GOP refer to what is not in the clip.
       if (s.pts < range.key_pts) return true;
-      out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync, s.offset);
+      // Players begin at the last key frame in front of what an edit list shows.
+      const bool entrance = !options_.request.key_before || s.pts > range.first_pts ||
+                            s.pts < *options_.request.key_before;
+      out.packets.add(Store::Source, s.offset, s.size, s.dts, s.pts, s.sync && entrance, s.offset);
       last = s.duration;
       return true;
     });
@@ -612,6 +619,7 @@ class ClipMaker {
   const Container container_;
   std::unique_ptr<ClipWriter> writer_;
   Report report_;
+  std::optional<Clip::Entrance> entrance_;
 };
 
 }  // namespace

@@ -39,6 +39,14 @@ struct Clip {
   std::shared_ptr<const Movie> movie;
   std::unique_ptr<ClipWriter> writer;
   Report report;
+  // Where copied pictures are entered, if that has yet to be looked at: with decodes_from(), when
+  // the bytes are there. If they are not whole by then, the clip has to be made anew with
+  // Request::key_before.
+  struct Entrance {
+    uint64_t key = 0;  // decode order
+    int64_t from = 0;  // media time of the first picture that must be whole
+  };
+  std::optional<Entrance> entrance;
 };
 
 // One encoded picture.

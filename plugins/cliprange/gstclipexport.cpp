@@ -27,6 +27,7 @@
 #include "common/instance.hpp"
 #include "common/thread_annotations.hpp"
 #include "container.hpp"
+#include "entrance.hpp"
 #include "gstrangeproperties.hpp"
 #include "gstrangetypes.hpp"
 #include "gstreaderslot.hpp"
@@ -261,39 +262,71 @@ const char* caps_of(const Report& report) {
 
 Result<bool> load(MediaSource& reader, State& state, uint64_t offset);
 
+// Reads what is sent first of the source.
+Result<bool> load_first(State& state) {
+  const auto& runs = state.clip->writer->runs();
+  const auto first = std::find_if(runs.begin(), runs.end(),
+                                  [](const Run& run) { return run.store == Store::Source; });
+  if (first == runs.end()) return true;
+  state.run = static_cast<size_t>(first - runs.begin());
+  const auto loaded = load(*state.media, state, first->offset);
+  state.run = 0;
+  return loaded;
+}
+
+// The source, without asking again for what was read last.
+class BlockReader final : public ByteReader {
+ public:
+  explicit BlockReader(State& state) : state_(state) {}
+  uint64_t size() const override { return state_.media->size(); }
+  Result<Bytes> read(uint64_t offset, size_t length, uint64_t more) override {
+    const uint64_t begin = state_.block_offset;
+    const uint64_t end = state_.block ? begin + gst_buffer_get_size(state_.block.get()) : begin;
+    if (offset < begin || offset + length > end) return state_.media->read(offset, length, more);
+    Bytes bytes(length);
+    gst_buffer_extract(state_.block.get(), offset - begin, bytes.data(), length);
+    return bytes;
+  }
+
+ private:
+  State& state_;
+};
+
 Result<bool> try_open_clip(GstClipsClipExport* self, Private& p, const Settings& settings) {
   if (!p.state.movie) {
     const auto opened = open_source(self, p, settings);
     if (!opened) return opened;
   }
   const auto reader = p.reader.get();
-  const Options options = options_of(settings);
+  Options options = options_of(settings);
   const auto make = [&] {
     p.state.encoded = std::make_unique<EncodedStore>();
     GstTranscoder transcoder(*p.state.media, *p.state.encoded, settings.quality, settings.encoder);
     return make_clip(p.state.movie, *p.state.media, options, &transcoder);
   };
-  auto clip = make();
-  if (!clip && p.state.movie->windowed && clip.error().fault != Fault::Cancelled) {
-    // What is missing may lie outside of what was indexed.
-    const auto whole = read_index(p, reader, settings.uri, {});
-    if (!whole) return whole;
-    clip = make();
+  while (true) {
+    auto clip = make();
+    if (!clip && p.state.movie->windowed && clip.error().fault != Fault::Cancelled) {
+      // What is missing may lie outside of what was indexed.
+      const auto whole = read_index(p, reader, settings.uri, {});
+      if (!whole) return whole;
+      options.request.key_before.reset();
+      clip = make();
+    }
+    if (!clip && p.state.unproven && clip.error().fault != Fault::Cancelled)
+      return fail(Fault::Stale, "What is known of the source does not fit the request.");
+    if (!clip) return tl::make_unexpected(clip.error());
+    p.state.clip.emplace(std::move(*clip));
+    if (!p.state.unproven && !p.state.clip->entrance) return true;
+    const auto loaded = load_first(p.state);
+    if (!loaded || !p.state.clip->entrance) return loaded;
+    const auto [key, from] = *p.state.clip->entrance;
+    const Track& video = *p.state.movie->video();
+    BlockReader block(p.state);
+    const auto whole = decodes_from(block, video, key, from);
+    if (!whole || *whole) return whole;
+    options.request.key_before = video.samples.at(key).pts;
   }
-  if (!clip && p.state.unproven && clip.error().fault != Fault::Cancelled)
-    return fail(Fault::Stale, "What is known of the source does not fit the request.");
-  if (!clip) return tl::make_unexpected(clip.error());
-  p.state.clip.emplace(std::move(*clip));
-  if (!p.state.unproven) return true;
-  const auto& runs = p.state.clip->writer->runs();
-  const auto first = std::find_if(runs.begin(), runs.end(),
-                                  [](const Run& run) { return run.store == Store::Source; });
-  if (first == runs.end()) return true;
-  p.state.run = static_cast<size_t>(first - runs.begin());
-  const auto loaded = load(*p.state.media, p.state, first->offset);
-  p.state.run = 0;
-  if (!loaded) return loaded;
-  return true;
 }
 
 Result<bool> open_clip(GstClipsClipExport* self, Private& p) {

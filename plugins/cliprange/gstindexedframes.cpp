@@ -136,7 +136,7 @@ Result<bool> IndexedFrames::add_stretches() {
       last.end = i + 1;
       continue;
     }
-    const auto first = decoding_start(media_, video_, *key);
+    const auto first = decoding_start(media_, video_, *key, picture.pts);
     if (!first) return tl::make_unexpected(first.error());
     stretches_.push_back({*first, picture.index, i, i + 1});
   }

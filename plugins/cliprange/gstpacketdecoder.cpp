@@ -5,6 +5,8 @@
 
 #include <numeric>
 
+#include "entrance.hpp"
+
 namespace clips::cut {
 
 namespace {
@@ -47,20 +49,6 @@ void set_fraction(GstCaps* caps, const char* field, int64_t numerator, int64_t d
                       static_cast<int>(denominator), nullptr);
 }
 
-// Whether no picture of H.264 refers to this one (ITU-T H.264 section 7.4.1, nal_ref_idc).
-bool is_disposable(ByteView packet, unsigned length_size) {
-  bool slices = false, referred = false;
-  each_nal(packet, length_size, [&](ByteView unit) {
-    if (unit.empty()) return true;
-    const unsigned type = unit[0] & 31u;
-    if (type < 1 || type > 5) return true;
-    slices = true;
-    referred |= (unit[0] >> 5 & 3u) != 0;
-    return !referred;
-  });
-  return slices && !referred;
-}
-
 }  // namespace
 
 std::string code_name(uint32_t code) {
@@ -77,10 +65,12 @@ bool can_decode(uint32_t codec) {
 // frame_num: for the pictures that FFmpeg fills in it gives back the frame of the real one. A key
 // frame that is no IDR is such a gap, so decoding starts at the IDR before it. 1.22 (Debian 12)
 // decodes from any key frame.
-Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_t key) {
+Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_t key,
+                                int64_t from) {
+  if (!is_avc(video.codec)) return key;
   guint major = 0, minor = 0, micro = 0, nano = 0;
   gst_version(&major, &minor, &micro, &nano);
-  if (!is_avc(video.codec) || (major == 1 && minor < 24)) return key;
+  const bool only_idr = major > 1 || minor >= 24;
   const uint32_t description = video.samples.at(key).description;
   const auto format = nal_format(video.codec, video.descriptions[description - 1]);
   if (!format) return key;
@@ -88,18 +78,22 @@ Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_
        at = *at > 0 ? video.samples.sync_at_or_before(*at - 1) : std::nullopt) {
     const Sample sample = video.samples.at(*at);
     if (sample.description != description) break;
-    const auto packet = reader.read(sample.offset, sample.size, 0);
-    if (!packet) return tl::make_unexpected(packet.error());
-    bool idr = false;
-    each_nal(*packet, format->length_size, [&](ByteView unit) {
-      idr = !unit.empty() && (unit[0] & 31u) == 5;
-      return !idr;
-    });
-    if (idr) return *at;
+    if (only_idr) {
+      const auto packet = reader.read(sample.offset, sample.size, 0);
+      if (!packet) return tl::make_unexpected(packet.error());
+      if (key_kind(*format, *packet) == KeyKind::Closed) return *at;
+      continue;
+    }
+    const auto whole = decodes_from(reader, video, *at, from);
+    if (!whole) return tl::make_unexpected(whole.error());
+    if (*whole) return *at;
   }
   return fail(Fault::Unsupported,
-              "The source has no IDR picture in front of the range, and this version of GStreamer "
-              "decodes H.264 from nothing else. Use mode=copy or mode=edit.");
+              only_idr
+                  ? "The source has no IDR picture in front of the range, and this version of "
+                    "GStreamer decodes H.264 from nothing else. Use mode=copy or mode=edit."
+                  : "There is no key frame in front of the range from which all of its pictures "
+                    "can be decoded.");
 }
 
 GstClockTime PacketClock::to_ns(int64_t pts) const {
@@ -217,7 +211,7 @@ Result<bool> PacketDecoder::feed(const Sample& sample, uint64_t more, bool wante
     return fail(Fault::Truncated, "The source is truncated: it ended inside the range.");
   if (!wanted && avc_length_size_) {
     const BufferMap map(packet->get(), GST_MAP_READ);
-    if (map && is_disposable({map.data(), map.size()}, avc_length_size_)) return true;
+    if (map && is_avc_disposable({map.data(), map.size()}, avc_length_size_)) return true;
   }
   GstBuffer* buffer = gst_buffer_make_writable(packet->release());
   GST_BUFFER_PTS(buffer) = clock_.to_ns(sample.pts);

@@ -19,8 +19,10 @@ std::string code_name(uint32_t code);
 // Whether packets of the codec can be decoded one by one.
 bool can_decode(uint32_t codec);
 
-// Where decoding has to start so that the key frame at `key` comes out, in decode order.
-Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_t key);
+// Where decoding has to start, at the key frame `key` or one before it, so that the pictures from
+// the media time `from` on come out as they are. In decode order.
+Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_t key,
+                                int64_t from);
 
 // A clock for the buffers of a track: media may start before 0 on its own, buffers cannot.
 class PacketClock {

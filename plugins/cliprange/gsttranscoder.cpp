@@ -225,7 +225,7 @@ Result<std::vector<EncodedPicture>> GstTranscoder::encode(uint64_t first, uint64
   const auto note = [&](const auto& result) {
     if (!result && !error) error = result.error();
   };
-  const auto entrance = decoding_start(reader_, *video_, first);
+  const auto entrance = decoding_start(reader_, *video_, first, begin);
   if (!entrance) return tl::make_unexpected(entrance.error());
   first = *entrance;
   uint64_t wanted = 0, sent = 0;

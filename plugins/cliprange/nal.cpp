@@ -370,7 +370,7 @@ uint32_t to_lengths(NalCodec codec, ByteView stream, Bytes* into) {
   return static_cast<uint32_t>(size);
 }
 
-bool is_avc_recovery_point(ByteView sei) {
+std::optional<unsigned> avc_recovery(ByteView sei) {
   size_t at = 1;
   while (at + 2 < sei.size()) {
     unsigned type = 0, size = 0;
@@ -378,11 +378,35 @@ bool is_avc_recovery_point(ByteView sei) {
     if (at < sei.size()) type += sei[at++];
     while (at < sei.size() && sei[at] == 255) size += sei[at++];
     if (at < sei.size()) size += sei[at++];
-    // The first field of its payload is the number of pictures, as a 1 bit for none.
-    if (type == 6) return at < sei.size() && (sei[at] & 0x80u);
+    if (type == 6 && at < sei.size()) {
+      const Bytes payload = unescape(sei.subspan(at, std::min<size_t>(size, sei.size() - at)));
+      return BitReader(payload).ue();
+    }
     at += size;
   }
-  return false;
+  return std::nullopt;
+}
+
+unsigned avc_recovery(const NalFormat& format, ByteView packet) {
+  unsigned frames = 0;
+  each_nal(packet, format.length_size, [&](ByteView unit) {
+    const unsigned type = unit[0] & 31u;
+    if (type == 6) frames = avc_recovery(unit).value_or(frames);
+    return type == 0 || type > 5;
+  });
+  return frames;
+}
+
+bool is_avc_disposable(ByteView packet, unsigned length_size) {
+  bool slices = false, referred = false;
+  each_nal(packet, length_size, [&](ByteView unit) {
+    const unsigned type = unit[0] & 31u;
+    if (type < 1 || type > 5) return true;
+    slices = true;
+    referred |= (unit[0] >> 5 & 3u) != 0;  // nal_ref_idc
+    return !referred;
+  });
+  return slices && !referred;
 }
 
 std::optional<unsigned> avc_order_bits(const SequencePictures& sequence, ByteView slice) {

@@ -108,8 +108,14 @@ bool is_parameter_set(NalCodec codec, ByteView unit);
 // only streams need. Gives its size; `into` may be null.
 uint32_t to_lengths(NalCodec codec, ByteView stream, Bytes* into);
 
-// Whether supplemental information of H.264 says that a decoder can begin exactly here.
-bool is_avc_recovery_point(ByteView sei);
+// After how many frame numbers the pictures of a decoder that begins here are right, as
+// supplemental information of H.264 says; nothing if it says none of that. 0: at once.
+std::optional<unsigned> avc_recovery(ByteView sei);
+// The same of a packet, up to its first slice. What says nothing is right at once.
+unsigned avc_recovery(const NalFormat& format, ByteView packet);
+
+// Whether no picture of H.264 refers to this one.
+bool is_avc_disposable(ByteView packet, unsigned length_size);
 
 // The low bits of a picture's order count, from the head of one of its H.264 slices; nothing if it
 // cannot be read.

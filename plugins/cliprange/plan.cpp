@@ -145,6 +145,7 @@ Result<PictureRange> find_pictures(const Movie& movie, const Track& video, const
   bool found = false;
   video.samples.each_time([&](uint64_t index, int64_t, int64_t pts, bool sync) {
     if (!sync || pts > range.first_pts || (found && pts <= range.key_pts)) return;
+    if (request.key_before && pts >= *request.key_before) return;
     found = true;
     range.key_index = index;
     range.key_pts = pts;

@@ -19,6 +19,8 @@ struct Request {
   int64_t stop_frame = -1;              // -1: use stop
   uint64_t tolerance = 500'000;         // ns
   std::optional<uint64_t> max_lead_in;  // ns
+  // Key frames from this media time on are not to be begun at.
+  std::optional<int64_t> key_before;
 };
 
 // What a request means in pictures: half-open in media time of the video track.

@@ -416,7 +416,7 @@ class Indexer {
         slice |= type >= 1 && type <= 5;
         delimiters += type == 9;
         // A recovery point after no picture at all.
-        recovery |= type == 6 && is_avc_recovery_point(nal);
+        recovery |= type == 6 && avc_recovery(nal) == 0u;
       } else {
         closed |= type >= 16 && type <= 21;
         slice |= type <= 21;

@@ -47,11 +47,15 @@ _FLASH_AND_AVI = [
     Recipe("avi-mpeg4", "avi", "25", seconds=5, audio=("-c:a", "libmp3lame", "-b:a", "128k"),
            video=("-c:v", "mpeg4", "-q:v", "3", "-bf", "2", "-g", "25"), **_MP3_LATE),
 ]
+_REFRESH = Recipe("refresh", seconds=6, video=x264(60, 2, "intra-refresh=1"))
 RECIPES = {
     r.name: r
     for r in (
         *_MKV,
         *_TS,
+        # refreshed column by column: one IDR, and key frames that lead to whole pictures later
+        _REFRESH,
+        Recipe("mkv-refresh", "mkv", seconds=6, video=_REFRESH.video),
         # the 33 bits of its clock begin anew after three seconds
         Recipe("ts-wrap", "ts", copy_of="closed2s", mux=("-output_ts_offset", "95440.7")),
         Recipe("ts-far", "ts", copy_of="closed2s", mux=("-output_ts_offset", "5000")),

@@ -260,6 +260,28 @@ def test_the_fallback_copy_hides_by_edit_list(out):
     assert (report["first"], report["last"], report["missing_count"]) == (105, 194, 0)
 
 
+# -- intra refresh ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "edit", "exact"])
+@pytest.mark.parametrize("name, first, last", [
+    ("refresh", 60, 61), ("refresh", 75, 100), ("refresh", 130, 180), ("mkv-refresh", 75, 100)])
+def test_gradual_refresh_is_decoded_from_where_its_pictures_are_whole(name, first, last, mode, out):
+    source = source_of(name)
+    times = source.times
+    stop = times[last] if last < len(times) else times[-1] + 1
+    result = cut(source.uri, out, start=ns(times[first]), stop=ns(stop), mode=mode)
+    assert not result.error, result.error
+    report = verify(str(out), source, times[first], stop, views=("honour",))
+    found = faults(report, "exact")
+    if mode == "edit":  # it refers to pictures that the clip is not about: FFmpeg says so
+        found = [f for f in found if "decoder complaints" not in f]
+    if last - first == 1:  # the sound of so short a clip cannot be placed
+        found = [f for f in found if not f.startswith("audio")]
+    assert found == []
+    assert report["honour"]["video"]["frames"] == last - first
+
+
 # -- exact -----------------------------------------------------------------------------------
 
 
