@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "definitions.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 
+#include "common/local_path.hpp"
 #include "text.hpp"
 
 namespace clips::tool {
@@ -123,6 +126,30 @@ tl::expected<Settings, Problem> parse_settings(const std::vector<char*>& words) 
   return settings;
 }
 
+namespace {
+
+// The file that a parameter's value names, if it is an ordinary one and there.
+std::optional<struct stat> file_of(GstElement* element, const char* parameter) {
+  const GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(element), parameter);
+  if (!spec || spec->value_type != G_TYPE_STRING) return std::nullopt;
+  gchar* text = nullptr;
+  g_object_get(element, parameter, &text, nullptr);
+  const GString_ value(text);
+  if (!value) return std::nullopt;
+  const GString_ path = local_path(value.get());
+  struct stat status {};
+  if (stat(path ? path.get() : value.get(), &status) != 0 || !S_ISREG(status.st_mode))
+    return std::nullopt;
+  return status;
+}
+
+bool replaces_its_input(GstElement* element) {
+  const auto input = file_of(element, "input"), output = file_of(element, "output");
+  return input && output && input->st_dev == output->st_dev && input->st_ino == output->st_ino;
+}
+
+}  // namespace
+
 tl::expected<ElementRef, Problem> make_element(GstClipsDefinition* definition,
                                                const Settings& settings) {
   const std::string name = gst_clips_definition_get_name(definition);
@@ -158,6 +185,13 @@ tl::expected<ElementRef, Problem> make_element(GstClipsDefinition* definition,
   if (!gst_clips_check_required(element.get(), &raw)) {
     const ErrorPtr error(raw);
     return tl::unexpected(library_problem(*error));
+  }
+  if (replaces_its_input(element.get())) {
+    Problem problem = usage_problem(
+        "The output is the file that is read, which it would replace. "
+        "Give it another name.");
+    problem.code = "same-file";
+    return tl::unexpected(std::move(problem));
   }
   return element;
 }

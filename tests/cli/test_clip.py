@@ -2,6 +2,7 @@
 """gst-clips clip: a range of a video as a file of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -48,6 +49,21 @@ def test_a_range_that_cannot_be_is_one_line_and_no_file(film, tmp_path, words, s
     assert result.status == status, result
     assert says in one_error(result)
     assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize("command, range_, output", [
+    ("clip", ["--start=1", "--stop=2"], "film.mp4"), ("clip", ["--start=1", "--stop=2"], "link.mp4"),
+    ("export", ["--range=1-2"], "film.mp4"),
+])
+def test_what_is_read_is_never_replaced(film, tmp_path, command, range_, output):
+    source = tmp_path / "film.mp4"
+    shutil.copy(film.path, source)
+    os.link(source, tmp_path / "link.mp4")
+    before = listing(tmp_path)
+    result = call(command, source, tmp_path / output, *range_)
+    assert result.status == 2, result
+    assert "replace" in one_error(result)
+    assert listing(tmp_path) == before
 
 
 def test_a_truncated_source_is_an_error(film, tmp_path):

@@ -186,6 +186,16 @@ def test_a_request_that_fails_hinders_no_other(film, tmp_path, request_, code, e
     assert listing(tmp_path) == ["good.mp4"]
 
 
+def test_the_server_never_replaces_what_it_reads(film, tmp_path):
+    source = tmp_path / "film.mp4"
+    source.write_bytes(open(film.path, "rb").read())
+    before = source.stat()
+    result, (answer,) = serve([{"input": str(source), "output": str(source), "start": 1, "stop": 2}])
+    assert (result.returncode, answer["code"], answer["exit"]) == (0, "same-file", 2)
+    assert source.stat().st_ino == before.st_ino
+    assert listing(tmp_path) == ["film.mp4"]
+
+
 def test_a_source_that_has_changed_is_read_anew(film, tmp_path):
     other = media(Recipe("runner-clip-2", rate="25", seconds=3, video=x264(1, 0)))
     copy = tmp_path / "film.mp4"
