@@ -13,6 +13,8 @@ namespace clips {
 namespace {
 
 constexpr gint64 kLargestPicture = 1920 * 1088;
+// x264's own limit.
+constexpr guint kMostThreads = 128;
 
 // The decoder opens its codec, and reads its properties for it, when it gets these caps.
 GstPadProbeReturn choose_on_caps(GstPad* pad, GstPadProbeInfo* info, gpointer) {
@@ -37,6 +39,11 @@ GstPadProbeReturn choose_on_caps(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   return GST_PAD_PROBE_OK;
 }
 
+bool is_made_by(GstElement* element, const gchar* factory_name) {
+  const GstElementFactory* factory = gst_element_get_factory(element);
+  return factory && g_strcmp0(GST_OBJECT_NAME(factory), factory_name) == 0;
+}
+
 }  // namespace
 
 void spare_decoder_memory(GstElement* decoder) {
@@ -50,9 +57,17 @@ void spare_decoder_memory(GstElement* decoder) {
                       nullptr);
 }
 
+void spare_encoder_memory(GstElement* encoder) {
+  if (!is_made_by(encoder, "x264enc")) return;
+  guint threads = 0;
+  guint distance = 0;
+  g_object_get(encoder, "threads", &threads, "key-int-max", &distance, nullptr);
+  if (threads == 0 && distance == 1)
+    g_object_set(encoder, "threads", std::min(g_get_num_processors(), kMostThreads), nullptr);
+}
+
 void pass_unturned_pictures(GstElement* flip) {
-  const GstElementFactory* factory = gst_element_get_factory(flip);
-  if (!factory || g_strcmp0(GST_OBJECT_NAME(factory), "videoflip") != 0) return;
+  if (!is_made_by(flip, "videoflip")) return;
   GValue direction = G_VALUE_INIT;
   g_object_get_property(G_OBJECT(flip), "video-direction", &direction);
   const GString_ text(gst_value_serialize(&direction));

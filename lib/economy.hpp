@@ -15,6 +15,11 @@ namespace clips {
 // refers to them.
 void spare_decoder_memory(GstElement* decoder);
 
+// For an x264enc that makes nothing but key frames and was not told how many threads to take: one
+// for each processor. x264 takes half as many again, each with pictures of its own, since frames
+// wait for those that they refer to; these refer to none.
+void spare_encoder_memory(GstElement* encoder);
+
 // videoflip (1.22) copies every picture until it is first told to turn any.
 void pass_unturned_pictures(GstElement* flip);
 

@@ -81,6 +81,9 @@ def test_a_hard_cut_is_exact(name, mode, which, tmp_path):
     container = "matroska" if name in VORBIS else "auto"
     clip = tmp_path / ("c.mkv" if name in VORBIS else "c.mov" if source.recipe.ext == "mov" else "c.mp4")
     result = cut(source.uri, clip, start=ns(start), stop=ns(stop), mode=mode, container=container)
+    if not wanted:  # between two pictures of a variable rate
+        assert "There is no picture in the range" in result.error
+        return
     assert not result.error, result.error
     assert result.range["frames"] == len(wanted)
     assert abs(result.actual[0] - wanted[0] * SECOND) < 2_000

@@ -368,6 +368,8 @@ def test_the_default_track_of_several_is_encoded(default, tmp_path):
 
 def test_overrides(source, tmp_path):
     plain = run("proxy", source.path, tmp_path / "plain.mp4")
+    # A thread for each processor: x264's own choice is half as many again, each with memory of its own.
+    assert x264_options(plain)["threads"] == str(len(os.sched_getaffinity(0)))
     better = run("proxy", source.path, tmp_path / "better.mp4", crf=18)
     assert os.path.getsize(better) > 1.3 * os.path.getsize(plain)
     other = run("proxy", source.path, tmp_path / "other.mp4", preset="ultrafast", threads=1,
