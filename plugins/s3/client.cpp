@@ -327,9 +327,7 @@ class Client::Core : public std::enable_shared_from_this<Core> {
 
   void run_download(Step step, CallId id, std::shared_ptr<Download> download,
                     Completion<ObjectInfo> done);
-  enum class Purpose { ask, find_out };
-  void head(Step step, Purpose purpose, CallId id, const ObjectName& object,
-            Completion<ObjectInfo> done);
+  void find_out(CallId id, const ObjectName& object, Completion<ObjectInfo> done);
   void list_uploads(Step step, CallId id, std::string bucket, std::string prefix,
                     std::vector<Upload> so_far, std::string key_marker, std::string id_marker,
                     Completion<std::vector<Upload>> done);
@@ -738,11 +736,10 @@ void Client::Core::run_download(Step step, CallId id, std::shared_ptr<Download> 
       });
 }
 
-void Client::Core::head(Step step, Purpose purpose, CallId id, const ObjectName& object,
-                        Completion<ObjectInfo> done) {
+void Client::Core::find_out(CallId id, const ObjectName& object, Completion<ObjectInfo> done) {
   Spec spec = object_spec("HEAD", object);
-  if (purpose == Purpose::find_out) spec.patience = kFindOutBudget;
-  submit(step, id, std::move(spec), [done = std::move(done)](Result<HttpReply> reply) {
+  spec.patience = kFindOutBudget;
+  submit(Step::next, id, std::move(spec), [done = std::move(done)](Result<HttpReply> reply) {
     if (!reply) return done(tl::unexpected(std::move(reply.error())));
     done(info_of(*reply));
   });
@@ -851,9 +848,8 @@ CallId Client::put_object(const ObjectName& object, Headers headers, Body body,
         if (error.kind == ErrorKind::cancelled || !error.perhaps_done) {
           return done(tl::unexpected(std::move(reply.error())));
         }
-        core->head(
-            Step::next, Core::Purpose::find_out, id, object,
-            [error = std::move(reply.error()), body, done](Result<ObjectInfo> there) {
+        core->find_out(
+            id, object, [error = std::move(reply.error()), body, done](Result<ObjectInfo> there) {
               if (there && there->size == body.size() && unquoted(there->etag) == md5_hex(body)) {
                 return done(Stored{there->etag, there->version_id, there->headers});
               }
@@ -947,14 +943,12 @@ CallId Client::complete_multipart_upload(const ObjectName& object, std::string u
                   if (!perhaps_done || error.kind == ErrorKind::cancelled || etag.empty()) {
                     return done(tl::unexpected(std::move(reply.error())));
                   }
-                  core->head(
-                      Step::next, Core::Purpose::find_out, id, object,
-                      [error, size, etag, done](Result<ObjectInfo> there) {
-                        if (there && there->size == size && unquoted(there->etag) == etag) {
-                          return done(Stored{there->etag, there->version_id, there->headers});
-                        }
-                        done(tl::unexpected(error));
-                      });
+                  core->find_out(id, object, [error, size, etag, done](Result<ObjectInfo> there) {
+                    if (there && there->size == size && unquoted(there->etag) == etag) {
+                      return done(Stored{there->etag, there->version_id, there->headers});
+                    }
+                    done(tl::unexpected(error));
+                  });
                 });
   return id;
 }
@@ -986,12 +980,6 @@ CallId Client::get_object(GetObject request, Completion<ObjectInfo> done) {
   download->etag = request.if_match;
   download->request = std::move(request);
   core_->run_download(Step::first, id, std::move(download), std::move(done));
-  return id;
-}
-
-CallId Client::head_object(const ObjectName& object, Completion<ObjectInfo> done) {
-  const CallId id = core_->reserve();
-  core_->head(Step::first, Core::Purpose::ask, id, object, std::move(done));
   return id;
 }
 

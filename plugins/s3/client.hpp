@@ -136,7 +136,6 @@ class Client {
   CallId list_multipart_uploads(std::string bucket, std::string prefix,
                                 Completion<std::vector<Upload>> done);
   CallId get_object(GetObject request, Completion<ObjectInfo> done);
-  CallId head_object(const ObjectName& object, Completion<ObjectInfo> done);
   // An object that does not exist is a success.
   CallId delete_object(const ObjectName& object, Completion<bool> done);
 

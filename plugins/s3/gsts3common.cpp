@@ -274,7 +274,8 @@ bool Location::set_uri(const gchar* text, GError** error) {
 }
 
 Result<ObjectName> Location::object() const {
-  if (!fault.empty()) {
+  // A bucket or key that is there was set after the URI.
+  if (!fault.empty() && bucket.empty() && key.empty()) {
     return tl::unexpected(Error{.kind = ErrorKind::settings, .reason = fault});
   }
   if (bucket.empty() || key.empty()) {

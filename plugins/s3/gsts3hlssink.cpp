@@ -492,15 +492,10 @@ void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspe
     const clips::MutexLock lock(p.mutex);
     auto& settings = p.settings;
     switch (id) {
-      case prop_uri: {
-        GError* error = nullptr;
-        if (!settings.location.set_uri(g_value_get_string(value), &error)) {
-          settings.location = {};
-          GST_WARNING_OBJECT(self, "%s", error->message);
-          g_error_free(error);
-        }
+      case prop_uri:
+        // A wrong one is told at the start, which can post an error.
+        settings.location.set_uri(g_value_get_string(value), nullptr);
         break;
-      }
       case prop_segment_name:
         settings.segment_name = text_of(value);
         break;

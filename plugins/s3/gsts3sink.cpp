@@ -766,16 +766,10 @@ void set_property(GObject* self, guint id, const GValue* value, GParamSpec* pspe
     auto& settings = p.settings;
     switch (id) {
       case prop_uri:
-      case prop_location: {
-        GError* error = nullptr;
-        if (!settings.location.set_uri(g_value_get_string(value), &error)) {
-          // Not what was set before either: the error at start names what is missing.
-          settings.location = {};
-          GST_WARNING_OBJECT(self, "%s", error->message);
-          g_error_free(error);
-        }
+      case prop_location:
+        // A wrong one is told at the start, which can post an error.
+        settings.location.set_uri(g_value_get_string(value), nullptr);
         break;
-      }
       case prop_bucket:
         settings.location.bucket = text_of(value);
         break;

@@ -175,6 +175,14 @@ def test_settings_are_told_without_the_network(s3, faults, kind):
     assert faults.requests() == []
 
 
+@pytest.mark.parametrize("uri,says", [
+    ("s3://b/thing", '"b" is not the name of a bucket'), ("/tmp/thing", "does not begin with s3://")])
+def test_a_uri_that_names_no_object_is_told_with_the_reason(s3, kind, uri, says):
+    failed = fail(s3, kind, uri=uri)
+    assert failed.error.matches(Gst.ResourceError.quark(), Gst.ResourceError.SETTINGS)
+    assert says in failed.error.message, failed.error.message
+
+
 @pytest.mark.parametrize("offset", ["-20m", "+20m"])
 def test_clock_that_is_20_minutes_off_is_corrected(s3, tmp_path, offset):
     """A source and a sink in one process, signed with the store's time."""
