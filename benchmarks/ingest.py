@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The whole `gst-clips ingest` of a 1080p video against the older way, step by step, each a process of its own.
 
-usage: ingest.py [PAIRS] [VIDEO]   (3 pairs; a generated video of 40 s and eight shots)
+usage: ingest.py [PAIRS] [VIDEO]   (3 pairs; a generated video of 40 s and eight shots, 6.6 Mbit/s)
 
 The older way: FFmpeg makes the proxy, FFmpeg makes the master, ffprobe lists the key frames, a Python script compares
 histograms of the proxy with OpenCV, FFmpeg makes the stills at 25, 50 and 75 % of every clip, one call each. It is given
@@ -43,7 +43,9 @@ while True:
     if last is not None and cv2.compareHist(last, h, cv2.HISTCMP_CORREL) < 0.6: print(capture.get(cv2.CAP_PROP_POS_FRAMES))
     last = h
 """
-# One moving picture in eight guises.
+# One moving picture in eight guises, as soft as that of a lens and with the noise of a sensor in good light: 6.6 Mbit/s. Its 0.13
+# bits a pixel are those of edited films from the web at the same settings; without the softness it would be twice as much.
+CAMERA = "gblur=sigma=0.9,format=yuv420p,noise=c0s=2:c0f=t+u"
 SHOTS = ["null", "hflip,negate", "crop=iw/2:ih/2,scale=1920:1080:flags=bicubic", "vflip,hue=h=120", "negate,hue=h=60",
          "crop=iw/3:ih/3:0:0,scale=1920:1080:flags=bicubic,hflip", "hue=s=0", "vflip,hflip,hue=h=240"]
 
@@ -51,7 +53,7 @@ SHOTS = ["null", "hflip,negate", "crop=iw/2:ih/2,scale=1920:1080:flags=bicubic",
 def make(path):
     count = len(SHOTS)
     graph = f"mandelbrot=s=1920x1080:r=25,trim=duration=5,split={count}" + "".join(f"[p{i}]" for i in range(count))
-    graph += "".join(f";[p{i}]{shot},format=yuv420p[s{i}]" for i, shot in enumerate(SHOTS))
+    graph += "".join(f";[p{i}]{shot},{CAMERA}[s{i}]" for i, shot in enumerate(SHOTS))
     graph += ";" + "".join(f"[s{i}]" for i in range(count)) + f"concat=n={count}"
     subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", "-filter_complex", graph, "-f", "lavfi", "-i",
                     f"anoisesrc=color=pink:amplitude=0.2:d={5 * count}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "18",
