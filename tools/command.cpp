@@ -12,6 +12,19 @@
 
 namespace clips::tool {
 
+namespace {
+
+// FFmpeg's decoder of GIF, wrapped by GStreamer 1.22, gives the first picture again and again for
+// ever. Without it a GIF is what nothing here decodes.
+void leave_out_what_never_ends() {
+  if (GstPluginFeature* decoder = gst_registry_lookup_feature(gst_registry_get(), "avdec_gif")) {
+    gst_plugin_feature_set_rank(decoder, GST_RANK_NONE);
+    gst_object_unref(decoder);
+  }
+}
+
+}  // namespace
+
 bool parse_options(const Command& command, std::vector<char*>& arguments,
                    std::span<const GOptionEntry> entries, const std::string& description,
                    gpointer data) {
@@ -43,6 +56,7 @@ bool parse_options(const Command& command, std::vector<char*>& arguments,
     return false;
   }
   gst_pb_utils_init();
+  leave_out_what_never_ends();
   arguments.assign(vector + 1, vector + count);
   // What stands behind "--" is an argument even when it begins with a dash.
   if (!arguments.empty() && g_str_equal(arguments.front(), "--"))

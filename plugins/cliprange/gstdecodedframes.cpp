@@ -11,6 +11,7 @@ namespace clips::cut {
 
 namespace {
 
+constexpr const char* kNoVideo = "There is no video stream in the source.";
 constexpr GstClockTime kPatience = 100 * GST_MSECOND;
 // Frames further ahead than this are sought instead of decoded up to.
 constexpr uint64_t kSeekDistance = 3'000'000'000;
@@ -90,7 +91,7 @@ class Decode {
       if (sample) return take(std::move(sample));
       if (const auto error = posted()) return tl::make_unexpected(*error);
       if (gst_app_sink_is_eos(app_sink())) {
-        if (!linked_) return fail(Fault::WrongType, "There is no video stream in the source.");
+        if (!linked_) return fail(Fault::WrongType, kNoVideo);
         return std::optional<Frame>();
       }
     }
@@ -109,10 +110,31 @@ class Decode {
 
  private:
   GstAppSink* app_sink() const { return GST_APP_SINK(sink_.get()); }
-  std::optional<Error> posted() const {
+  std::optional<Error> posted() {
     const auto bus = BusRef::adopt(gst_element_get_bus(pipeline_.get()));
-    const auto message = MessageRef::adopt(gst_bus_pop_filtered(bus.get(), GST_MESSAGE_ERROR));
+    const auto next = [&] {
+      return MessageRef::adopt(gst_bus_pop_filtered(
+          bus.get(), static_cast<GstMessageType>(GST_MESSAGE_ERROR | GST_MESSAGE_ELEMENT)));
+    };
+    auto message = next();
+    for (; message && GST_MESSAGE_TYPE(message.get()) == GST_MESSAGE_ELEMENT; message = next()) {
+      const GstStructure* structure = gst_message_get_structure(message.get());
+      if (!gst_structure_has_name(structure, "missing-plugin")) continue;
+      if (const gchar* name = gst_structure_get_string(structure, "name")) missing_ = name;
+    }
     if (!message) return std::nullopt;
+    if (!linked_ && !missing_.empty())
+      return Error{Fault::Missing,
+                   "A GStreamer plugin is missing that provides: " + missing_ +
+                       ". Install it and try again.",
+                   {}};
+    // Sound alone has nowhere to go.
+    const GstStructure* details = nullptr;
+    gst_message_parse_error_details(message.get(), &details);
+    gint flow = GST_FLOW_OK;
+    if (!linked_ && details && gst_structure_get_int(details, "flow-return", &flow) &&
+        flow == GST_FLOW_NOT_LINKED)
+      return Error{Fault::WrongType, kNoVideo, {}};
     return error_of(message.get());
   }
   Result<std::optional<Frame>> take(SampleRef sample) {
@@ -171,6 +193,7 @@ class Decode {
   const UriReader::Setup setup_;
   ElementRef pipeline_, sink_;
   std::atomic<bool> linked_{false};
+  std::string missing_;  // what no installed plugin decodes
   Mutex mutex_;
   Ref<GstTagList> tags_ CLIPS_GUARDED_BY(mutex_);
 };

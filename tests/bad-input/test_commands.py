@@ -7,10 +7,12 @@ The command `run proxy` has tests of its own in test_inputs.py and test_outputs.
 import json
 import os
 import random
+import subprocess
 import time
 
 import pytest
 
+from conftest import FFMPEG
 from runner import ROOT, call, environment, listing
 
 FAST = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
@@ -142,6 +144,23 @@ def test_a_film_whose_second_half_is_damaged(place, good, command):
     middle = (whole.index(b"mdat") + len(whole)) // 2
     source.write_bytes(whole[:middle] + random.Random(3).randbytes(len(whole) - middle))
     assert "film.mp4" in fails(place, command, source, place.outputs / VIDEO[command], 4)
+
+
+@pytest.mark.parametrize("command", ["ingest", "stills", "sprites", "frames", "hls", "hlsadaptive", "cuts", "master", "task keyframes"])
+def test_a_moving_gif_is_refused_soon(place, command):
+    """Its decoder in GStreamer 1.22 never ends."""
+    source = place.inputs / "film.gif"
+    subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "testsrc=s=64x48:r=10:d=1", source], check=True)
+    assert "gif decoder" in fails(place, command, source, place.outputs / VIDEO[command], 3)
+
+
+@pytest.mark.parametrize("ext", ["mp3", "wav", "m4a", "mkv"])
+@pytest.mark.parametrize("command", ["ingest", "stills", "sprites", "frames", "hls", "hlsadaptive", "cuts"])
+def test_sound_alone_has_no_pictures(place, command, ext):
+    source = place.inputs / f"film.{ext}"
+    subprocess.run([*FFMPEG, "-f", "lavfi", "-i", "sine=d=1", source], check=True)
+    said = fails(place, command, source, place.outputs / VIDEO[command], 4)
+    assert "no video stream" in said and f"film.{ext}" in said
 
 
 def source_of(place, good, command):
