@@ -76,6 +76,7 @@ std::pair<GQuark, gint> code_of(Fault fault) {
       return {GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SEEK};
     case Fault::WrongType:
     case Fault::Range:
+    case Fault::Unsupported:  // no plugin that is missing would help
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_WRONG_TYPE};
     case Fault::Damaged:
     case Fault::Truncated:
@@ -83,8 +84,6 @@ std::pair<GQuark, gint> code_of(Fault fault) {
     case Fault::NoKeyFrame:
     case Fault::Changed:
       return {GST_STREAM_ERROR, GST_STREAM_ERROR_FORMAT};
-    case Fault::Unsupported:
-      return {GST_STREAM_ERROR, GST_STREAM_ERROR_CODEC_NOT_FOUND};
     case Fault::Missing:
       return {GST_CORE_ERROR, GST_CORE_ERROR_MISSING_PLUGIN};
     case Fault::Undecodable:

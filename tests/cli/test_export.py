@@ -89,6 +89,15 @@ def test_a_range_that_fails_does_not_hinder_the_others(film, tmp_path):
     assert "1 of 3 clips" in result.events[-1]["message"]
 
 
+def test_a_source_that_cannot_be_cut_is_a_wrong_input_and_no_missing_plugin(tmp_path):
+    packed = tmp_path / "packed.avi"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=2", "-c:v", "libxvid", "-bf", "2", packed],
+                   check=True)
+    result = call("clip", packed, tmp_path / "clip.mp4", "--start=0.5s", "--stop=1s")
+    assert result.status == 4 and "packed bitstream" in one_error(result)
+    assert listing(tmp_path) == ["packed.avi"]
+
+
 def test_an_output_that_cannot_be_written_fails_alone(film, tmp_path):
     (tmp_path / "1.mp4").mkdir()
     result = call("export", "--progress=json", film.path, tmp_path / "{index}.mp4", "--range=0-1", "--range=1-2",
