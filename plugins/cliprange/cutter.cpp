@@ -240,6 +240,8 @@ class ClipMaker {
     if (!wanted) return tl::make_unexpected(wanted.error());
     PictureRange range = *wanted;
     if (movie_->cut_short && range.at_end) return cut_short();
+    if (damaged(video, range))
+      return fail(Fault::Damaged, "The source is damaged inside of the range.");
     const auto mode = choose(video, range);
     if (!mode) return tl::make_unexpected(mode.error());
     report_.mode = *mode;
@@ -300,6 +302,19 @@ class ClipMaker {
       if (!added) return added;
     }
     return true;
+  }
+
+  // Whether pictures may be missing in the range, or in front of it where it is decoded from.
+  bool damaged(const Track& video, const PictureRange& range) const {
+    if (movie_->packets) return false;  // samples do not stand where the source has them
+    uint64_t first = range.key_index;
+    if (range.first_index == first && first > 0) --first;
+    const uint64_t behind = range.last_index + 1;
+    const uint64_t begin = video.samples.at(first).offset;
+    const uint64_t end =
+        behind < video.samples.count() ? video.samples.at(behind).offset : UINT64_MAX;
+    return std::any_of(movie_->damages.begin(), movie_->damages.end(),
+                       [&](uint64_t at) { return at > begin && at < end; });
   }
 
   void drop(const Track& track, const std::string& why) {

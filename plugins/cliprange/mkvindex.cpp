@@ -85,6 +85,23 @@ enum Id : uint32_t {
   kAttachments = 0x1941a469,
 };
 
+bool is_of_cluster(uint32_t id) {
+  switch (id) {
+    case kTimestamp:
+    case kSimpleBlock:
+    case kBlockGroup:
+    case 0xa7:    // Position
+    case 0xab:    // PrevSize
+    case 0xaf:    // EncryptedBlock
+    case 0x5854:  // SilentTracks
+    case 0xbf:    // CRC-32
+    case 0xec:    // Void
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool is_top_level(uint32_t id) {
   switch (id) {
     case kSeekHead:
@@ -675,12 +692,21 @@ class Indexer {
   Result<uint64_t> cluster(const Element& c, uint64_t end) {
     int64_t time = 0;
     uint64_t at = c.body;
+    // The rest of a damaged cluster is lost, but not what is behind it.
+    const auto lost = [&](const Error& error) -> Result<uint64_t> {
+      if (c.unknown || error.fault != Fault::Damaged) return tl::make_unexpected(error);
+      movie_.damages.push_back(at);
+      return end;
+    };
     while (at < end) {
       const auto e = element_at(at, end);
-      if (!e) return tl::make_unexpected(e.error());
+      if (!e) return lost(e.error());
       if (e->id == 0) return end;
       if (c.unknown && is_top_level(e->id)) return at;
+      if (!is_of_cluster(e->id)) return lost(damaged(at, "an element that no cluster has").value());
       if (e->size > end - e->body) {
+        if (end < reader_.size() && !c.unknown)
+          return lost(damaged(at, "an element does not fit into its cluster").value());
         movie_.cut_short = true;
         return end;
       }
@@ -695,10 +721,10 @@ class Indexer {
         time = static_cast<int64_t>(value);
       } else if (e->id == kSimpleBlock) {
         const auto taken = block(*e, time, std::nullopt, std::nullopt, 0);
-        if (!taken) return tl::make_unexpected(taken.error());
+        if (!taken) return lost(taken.error());
       } else if (e->id == kBlockGroup) {
         const auto taken = group(*e, time);
-        if (!taken) return tl::make_unexpected(taken.error());
+        if (!taken) return lost(taken.error());
       }
       at = behind;
       if (past_range()) {

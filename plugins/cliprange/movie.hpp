@@ -156,6 +156,8 @@ struct Movie {
   uint64_t duration = 0;  // of a windowed movie in ns, if its header tells; else 0
   // The source ends in the middle of a packet: what comes last in the index is not its end.
   bool cut_short = false;
+  // Places of the source behind which packets are missing, because it is damaged there.
+  std::vector<uint64_t> damages;
   std::shared_ptr<const Bytes> storage;  // what the sample tables look into
   // Set where packets do not stand in the source as samples do; source_size then is the map's.
   std::shared_ptr<const PacketMap> packets;

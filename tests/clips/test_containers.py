@@ -171,6 +171,23 @@ def test_damage_is_an_error_or_an_exact_clip_but_no_hang(name, tmp_path, out):
         assert result.eos == (not result.error)
 
 
+@pytest.mark.parametrize("fill", [0x00, 0x5b, 0xff])
+def test_a_damaged_cluster_spoils_the_ranges_that_it_is_in_and_no_others(fill, tmp_path, out):
+    whole = source("mkv")
+    data = bytearray(open(whole.path, "rb").read())
+    middle = len(data) // 2
+    data[middle:middle + 30000] = bytes([fill]) * 30000  # many packets and what stands between
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(data)
+    for mode in ("edit", "exact"):
+        result = cut(broken.as_uri(), out, start=4 * SECOND, stop=8 * SECOND, mode=mode)
+        assert "damaged" in result.error and not result.eos
+    for start, stop in ((1, 3), (10.5, 11.5)):
+        result = cut(broken.as_uri(), out, start=ns(start), stop=ns(stop), mode="edit")
+        assert not result.error, result.error
+        assert faults(verify(str(out), whole, start, stop, views=("honour",)), "exact") == []
+
+
 # -- out -------------------------------------------------------------------------------------
 
 
