@@ -47,21 +47,27 @@ std::uint64_t MatroskaTracks::delay(std::uint64_t number) const {
   return found == delays_.end() ? 0 : found->second;
 }
 
-void MatroskaTracks::want(std::uint64_t offset, std::size_t size) {
+void MatroskaTracks::want(std::uint64_t offset, std::size_t size, Bytes piece) {
+  // The longest head of an element reaches into what is behind a shorter one.
+  const auto known = piece.subspan(
+      static_cast<std::size_t>(std::min<std::uint64_t>(offset - offset_, piece.size())));
+  const auto kept = known.first(std::min(known.size(), size));
+  seen_.assign(kept.begin(), kept.end());
   offset_ = offset;
   size_ = size;
-  seen_.clear();
 }
 
 void MatroskaTracks::feed(std::uint64_t offset, Bytes bytes) {
   // One piece may hold several heads.
   while (!done()) {
-    const std::uint64_t next = offset_ + seen_.size();
-    if (next < offset || next - offset >= bytes.size()) return;
-    const Bytes rest = bytes.subspan(static_cast<std::size_t>(next - offset));
-    const Bytes part = rest.first(std::min(rest.size(), size_ - seen_.size()));
-    seen_.insert(seen_.end(), part.begin(), part.end());
-    if (seen_.size() < size_) return;
+    if (seen_.size() < size_) {
+      const std::uint64_t next = offset_ + seen_.size();
+      if (next < offset || next - offset >= bytes.size()) return;
+      const Bytes rest = bytes.subspan(static_cast<std::size_t>(next - offset));
+      const Bytes part = rest.first(std::min(rest.size(), size_ - seen_.size()));
+      seen_.insert(seen_.end(), part.begin(), part.end());
+      if (seen_.size() < size_) return;
+    }
     step(std::exchange(seen_, {}));
   }
 }
@@ -74,7 +80,7 @@ void MatroskaTracks::step(Bytes piece) {
   const std::uint64_t body = offset_ + head->length;
   if (state == State::segment && head->id == id_segment) {
     state_ = State::child;
-    return want(body, ebml::max_head);
+    return want(body, ebml::max_head, piece);
   }
   if (state == State::header && head->id != id_ebml) return;
   if (head->id == id_cluster || head->unknown_size ||
@@ -83,10 +89,10 @@ void MatroskaTracks::step(Bytes piece) {
   if (state == State::child && head->id == id_tracks) {
     if (head->size == 0 || head->size > max_tracks_size) return;
     state_ = State::tracks;
-    return want(body, static_cast<std::size_t>(head->size));
+    return want(body, static_cast<std::size_t>(head->size), piece);
   }
   state_ = state == State::header ? State::segment : state;
-  want(body + head->size, ebml::max_head);
+  want(body + head->size, ebml::max_head, piece);
 }
 
 void MatroskaTracks::read_tracks(Bytes body) {

@@ -31,7 +31,8 @@ class MatroskaTracks {
   enum class State { header, segment, child, tracks, done };
 
   void step(std::span<const std::byte> piece);
-  void want(std::uint64_t offset, std::size_t size);
+  // Goes on at `offset`, behind or inside the piece.
+  void want(std::uint64_t offset, std::size_t size, std::span<const std::byte> piece);
   void read_tracks(std::span<const std::byte> body);
 
   State state_ = State::header;

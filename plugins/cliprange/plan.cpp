@@ -144,7 +144,10 @@ Result<PictureRange> find_pictures(const Movie& movie, const Track& video, const
 
   bool found = false;
   video.samples.each_time([&](uint64_t index, int64_t, int64_t pts, bool sync) {
-    if (!sync || pts > range.first_pts || (found && pts <= range.key_pts)) return;
+    // In a damaged source a key frame may be shown before what it is decoded behind.
+    if (!sync || index > range.first_index || pts > range.first_pts ||
+        (found && pts <= range.key_pts))
+      return;
     if (request.key_before && pts >= *request.key_before) return;
     found = true;
     range.key_index = index;

@@ -464,16 +464,16 @@ class Indexer {
       return static_cast<uint32_t>(s.described.size());
     for (size_t i = 0; i < s.described.size(); ++i)
       if (s.described[i] == sets) return static_cast<uint32_t>(i + 1);
-    // Sets under new ids can stand beside the others: what was described so far stays true.
-    if (!s.described.empty() && holds(sets, s.described.back())) {
-      s.described.pop_back();
-      s.track.descriptions.pop_back();
-    }
     const auto config = make_config(codec, sets);
     const auto is = sets.sps.empty()         ? std::nullopt
                     : codec == NalCodec::Avc ? avc_pictures(sets.sps[0])
                                              : hevc_pictures(sets.sps[0]);
     if (!config || !is) return 0;
+    // Sets under new ids can stand beside the others: what was described so far stays true.
+    if (!s.described.empty() && holds(sets, s.described.back())) {
+      s.described.pop_back();
+      s.track.descriptions.pop_back();
+    }
     if (s.described.empty()) s.picture = is->picture;
     s.track.codec = codec == NalCodec::Avc ? fourcc("avc1") : fourcc("hvc1");
     s.track.descriptions.push_back(
