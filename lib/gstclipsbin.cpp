@@ -116,7 +116,9 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
     if (starts) self.graph->start_begins();
     const auto result =
         GST_ELEMENT_CLASS(gst_clips_bin_parent_class)->change_state(element, transition);
-    if (starts) self.graph->start_ends();
+    // One that succeeds ends when that is noted: GstBin forgets a branch that starts before it.
+    const bool done = result == GST_STATE_CHANGE_SUCCESS || result == GST_STATE_CHANGE_NO_PREROLL;
+    if (starts && !done) self.graph->start_ends();
     switch (transition) {
       case GST_STATE_CHANGE_NULL_TO_READY:
         if (result == GST_STATE_CHANGE_FAILURE) self.graph->take_apart();
@@ -131,6 +133,12 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
     }
     return result;
   });
+}
+
+void state_changed(GstElement* element, GstState from, GstState to, GstState pending) {
+  if (to == GST_STATE_PAUSED) priv(element).graph->start_ends();
+  const auto* parent = GST_ELEMENT_CLASS(gst_clips_bin_parent_class);
+  if (parent->state_changed) parent->state_changed(element, from, to, pending);
 }
 
 gboolean query(GstElement* element, GstQuery* query) {
@@ -294,6 +302,7 @@ static void gst_clips_bin_init(GstClipsBin* bin) {
 static void gst_clips_bin_class_init(GstClipsBinClass* klass) {
   G_OBJECT_CLASS(klass)->finalize = finalize;
   GST_ELEMENT_CLASS(klass)->change_state = change_state;
+  GST_ELEMENT_CLASS(klass)->state_changed = state_changed;
   GST_ELEMENT_CLASS(klass)->query = query;
   GST_BIN_CLASS(klass)->handle_message = handle_message;
   GST_BIN_CLASS(klass)->deep_element_added = deep_element_added;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The bin that a pipeline definition becomes, and the library that makes it.
+#define GST_USE_UNSTABLE_API  // for tracers
 #include <gst/gst.h>
+#include <gst/gsttracer.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -20,6 +23,17 @@ using namespace clips;
 namespace fs = std::filesystem;
 
 namespace {
+
+// A tracer of no kind: hooks need one.
+struct PauseTracer {
+  GstTracer parent;
+};
+struct PauseTracerClass {
+  GstTracerClass parent;
+};
+G_DEFINE_TYPE(PauseTracer, pause_tracer, GST_TYPE_TRACER)
+void pause_tracer_class_init(PauseTracerClass*) {}
+void pause_tracer_init(PauseTracer*) {}
 
 // A folder for the program's life, with the media that the tests share.
 class Workplace {
@@ -615,6 +629,30 @@ TEST(States, streams_that_are_known_before_the_start_is_over_do_not_stall_it) {
   EXPECT_EQ(1u, run.play().errors.size());
   // What never got out of READY would not free its pads on the way back to NULL.
   EXPECT_LE(GST_STATE_PAUSED, GST_STATE(run.child("decode").get()));
+}
+
+// What a busy machine does to the thread that starts the bin, at its worst moment.
+TEST(States, streams_that_are_known_before_the_start_is_noted_play) {
+  static std::atomic<bool> slow;
+  GstTracer* tracer =
+      GST_TRACER(gst_object_ref_sink(g_object_new(pause_tracer_get_type(), nullptr)));
+  gst_tracing_register_hook(tracer, "element-change-state-post",
+                            G_CALLBACK(+[](GObject*, GstClockTime, GstElement* element,
+                                           GstStateChange change, GstStateChangeReturn) {
+                              if (change == GST_STATE_CHANGE_READY_TO_PAUSED && slow &&
+                                  g_str_has_prefix(GST_OBJECT_NAME(element), "clipsprobebin"))
+                                g_usleep(300'000);
+                            }));
+  auto run = player(std::string(kHead) +
+                        "[Graph]\nsource=urisourcebin name=decode ! parsebin name=parse\n"
+                        "[Branch video]\nfrom=parse\ncaps=video/*;image/*\n"
+                        "launch=queue ! identity sleep-time=600000 eos-after=3 ! fakesink "
+                        "name=shown sync=false\n" +
+                        kInput,
+                    video_only());
+  slow = true;
+  EXPECT_TRUE(run.play().eos);
+  slow = false;
 }
 
 TEST(States, the_bin_says_what_it_is_before_it_has_children) {
