@@ -51,8 +51,8 @@ class Graph {
   // Builds every branch, whatever streams there are, tries every bind, and takes all apart.
   Outcome<void> check() CLIPS_EXCLUDES(lock_);
 
-  // Around the bin's own change from READY to PAUSED, up to when it is noted: streams that are known
-  // before wait for that.
+  // Around the bin's own change from READY to PAUSED, up to when it is noted: streams that are
+  // known before wait for that.
   void start_begins() CLIPS_EXCLUDES(start_lock_);
   void start_ends() CLIPS_EXCLUDES(start_lock_);
 
