@@ -70,27 +70,32 @@ class Gateway:
 
     def __init__(self, sts=True):
         self.directory = tempfile.mkdtemp(prefix="clips-s3-")
-        self.port, self.tls_port, monitor = free_ports(3)
         self.access_key = "testaccesskey"
         self.secret_key = "testsecretkey0123456789"
         self.bucket = "testbucket"
         self.region = "us-east-1"
         self._settings = {
             "S3_DIR": self.directory,
-            "S3_PORT": str(self.port),
-            "S3_TLS_PORT": str(self.tls_port),
-            "S3_MON_PORT": str(monitor),
             "S3_ACCESS_KEY": self.access_key,
             "S3_SECRET_KEY": self.secret_key,
             "S3_BUCKET": self.bucket,
             "S3_OWNER": str(os.getpid()),
             "S3_STS": "true" if sts else "false",
         }
-        try:
-            self._script("start")
-        except BaseException:
-            self.stop()
-            raise
+        # Ceph's own commands fail now and then on a busy machine, and a port that is free now may be
+        # somebody else's before a daemon has it.
+        for tries_left in (2, 1, 0):
+            self.port, self.tls_port, monitor = free_ports(3)
+            self._settings["S3_PORT"] = str(self.port)
+            self._settings["S3_TLS_PORT"] = str(self.tls_port)
+            self._settings["S3_MON_PORT"] = str(monitor)
+            try:
+                self._script("start")
+                return
+            except BaseException as fault:
+                self.stop()
+                if not tries_left or not isinstance(fault, RuntimeError):
+                    raise
 
     def _script(self, verb):
         # Not through a pipe: the daemons would keep it open.
