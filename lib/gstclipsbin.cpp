@@ -33,6 +33,7 @@
 #include "graph.hpp"
 #include "gstdemuxtimes.hpp"
 #include "inputwatch.hpp"
+#include "startgate.hpp"
 #include "tlstrust.hpp"
 
 GST_DEBUG_CATEGORY(clips_bin_debug);
@@ -51,6 +52,7 @@ struct Private {
   ParameterValues values;
   std::unique_ptr<Graph> graph;
   std::atomic<bool> error_posted{false};
+  StartGate start_gate;
 };
 
 }  // namespace
@@ -83,6 +85,7 @@ const ClassData& class_data(gpointer bin) {
 
 void post_failure(GstElement* element, const Failure& failure) {
   if (priv(element).error_posted.exchange(true)) return;
+  priv(element).start_gate.wait();
   for (const auto& factory : failure.missing) {
     // What gst_missing_element_message_new() makes, which installer helpers know.
     const std::string name = "GStreamer element " + factory;
@@ -113,9 +116,15 @@ GstStateChangeReturn change_state(GstElement* element, GstStateChange transition
       }
     }
     const bool starts = transition == GST_STATE_CHANGE_READY_TO_PAUSED;
-    if (starts) self.graph->start_begins();
+    if (starts) {
+      self.graph->start_begins();
+      self.start_gate.close();
+    } else {
+      self.start_gate.open();
+    }
     const auto result =
         GST_ELEMENT_CLASS(gst_clips_bin_parent_class)->change_state(element, transition);
+    if (starts) self.start_gate.left();
     // One that succeeds ends when that is noted: GstBin forgets a branch that starts before it.
     const bool done = result == GST_STATE_CHANGE_SUCCESS || result == GST_STATE_CHANGE_NO_PREROLL;
     if (starts && !done) self.graph->start_ends();
@@ -204,6 +213,7 @@ void handle_message(GstBin* bin, GstMessage* message) {
     gst_message_unref(message);
     return;
   }
+  if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR) priv(bin).start_gate.wait();
   GST_BIN_CLASS(gst_clips_bin_parent_class)->handle_message(bin, message);
 }
 

@@ -47,7 +47,8 @@ struct Output {
   std::string path;  // relative to the folder or prefix
   std::string kind;
   std::uint64_t bytes = 0;
-  std::string digest;  // "sha256:..." of a file, "etag:..." of an object
+  std::string digest;       // "sha256:..." of a file, "etag:..." of an object
+  std::uint64_t index = 0;  // among the outputs of one sink
 };
 
 std::string sha256(std::string_view text) {
@@ -500,6 +501,7 @@ int Ingest::run_element(const ElementRef& element, const std::string& input) {
       if (!place_.local()) stored_.push_back(output.path);
       gst_structure_get_uint64(said, "bytes", &number);
       output.bytes = number;
+      gst_structure_get_uint64(said, "index", &output.index);
       if (const gchar* digest = gst_structure_get_string(said, "digest")) output.digest = digest;
       if (const gchar* etag = gst_structure_get_string(said, "etag"))
         output.digest = std::string("etag:") + etag;
@@ -613,9 +615,12 @@ int Ingest::make_stills() {
   const std::uint64_t decoded = frames_decoded_;
   if (const int status = run_element(*element, request_.input)) return status;
   frames_decoded_ = decoded;
-  std::size_t index = 0;
-  for (Output output : std::exchange(heard_.published, {})) {
-    output.path = still(index++);
+  // Objects are stored side by side, so a later one may be told first.
+  auto published = std::exchange(heard_.published, {});
+  std::sort(published.begin(), published.end(),
+            [](const Output& a, const Output& b) { return a.index < b.index; });
+  for (Output& output : published) {
+    output.path = still(output.index);
     output.kind = "still";
     outputs_.push_back(std::move(output));
   }

@@ -655,6 +655,45 @@ TEST(States, streams_that_are_known_before_the_start_is_noted_play) {
   slow = false;
 }
 
+// gst-launch-1.0 ends its loop from the thread that posts the error, and hangs when that was
+// before.
+TEST(States, an_error_waits_until_the_main_loop_of_the_application_turns) {
+  for (const auto& run :
+       {load(std::string(kHead) + "[Graph]\nchain=fakesrc ! identity error-after=1 ! fakesink\n"),
+        load(decode("", ""))}) {
+    if (g_object_class_find_property(G_OBJECT_GET_CLASS(run.get()), "input"))
+      set(run.get(), "input", video_only());
+    Player player(run);
+    struct Loop {
+      std::unique_ptr<GMainLoop, void (*)(GMainLoop*)> loop{g_main_loop_new(nullptr, FALSE),
+                                                            g_main_loop_unref};
+      std::atomic<bool> ended{false};
+    } application;
+    const auto bus = BusRef::adopt(gst_element_get_bus(player.pipeline()));
+    gst_bus_set_sync_handler(
+        bus.get(),
+        [](GstBus*, GstMessage* message, gpointer data) {
+          auto* own = static_cast<Loop*>(data);
+          if (GST_MESSAGE_TYPE(message) != GST_MESSAGE_ERROR) return GST_BUS_PASS;
+          own->ended = g_main_loop_is_running(own->loop.get());
+          g_main_loop_quit(own->loop.get());
+          return GST_BUS_PASS;
+        },
+        &application, nullptr);
+    EXPECT_NE(GST_STATE_CHANGE_FAILURE, gst_element_set_state(player.pipeline(), GST_STATE_PAUSED));
+    g_usleep(100'000);
+    const guint patience = g_timeout_add_seconds(5, G_SOURCE_FUNC(+[](GMainLoop* loop) -> gboolean {
+                                                   g_main_loop_quit(loop);
+                                                   return G_SOURCE_CONTINUE;
+                                                 }),
+                                                 application.loop.get());
+    g_main_loop_run(application.loop.get());
+    EXPECT_TRUE(application.ended);
+    g_source_remove(patience);
+    gst_bus_set_sync_handler(bus.get(), nullptr, nullptr, nullptr);
+  }
+}
+
 TEST(States, the_bin_says_what_it_is_before_it_has_children) {
   const auto alone = load(decode("", ""));
   EXPECT_TRUE(GST_OBJECT_FLAG_IS_SET(alone.get(), GST_ELEMENT_FLAG_SINK));

@@ -84,6 +84,17 @@ def test_a_bucket_gets_what_a_folder_gets_and_the_manifest_last(s3, film, faults
     assert s3.uploads() == []
 
 
+def test_the_manifest_tells_each_still_apart_whichever_is_stored_first(s3, film, faults):
+    faults.fault("PUT", "film_00000.jpg", 1, "stall:1")
+    ingest(s3, "s3://testbucket/films/slow/", endpoint=faults.endpoint)
+    listed = json.loads(s3.get("films/slow/ingest.json"))["outputs"]
+    objects = {o["path"]: s3.head("films/slow/" + o["path"]) for o in listed}
+    assert {o["path"]: (o["bytes"], o["digest"]) for o in listed if o["kind"] == "still"} == {
+        path: (head["ContentLength"], "etag:" + head["ETag"].strip('"')) for path, head in objects.items() if "keyframes" in path}
+    frames = [o["frame"] for o in listed if o["kind"] == "still"]
+    assert len(frames) == 6 and frames == sorted(frames)
+
+
 def test_again_does_nothing_and_says_so(s3, film, faults):
     ingest(s3, "s3://testbucket/films/again")
     events = ingest(s3, "s3://testbucket/films/again", endpoint=faults.endpoint)
