@@ -14,7 +14,8 @@
  * Position and duration, in time format, are those of the streams in use: the largest stream time
  * that has left a branch, and the longest duration.
  *
- * At most one error is posted in a run: what follows a first error is its consequence.
+ * At most one error is posted in a run: what follows a first error is its consequence. One that is
+ * found before the pipeline plays waits until the default main context turns, at most 250 ms.
  */
 
 #ifdef HAVE_CONFIG_H
