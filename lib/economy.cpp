@@ -2,7 +2,6 @@
 #include "economy.hpp"
 
 #include <gst/base/gstbasetransform.h>
-#include <gst/video/video.h>
 
 #include <algorithm>
 #include <string_view>
@@ -40,26 +39,6 @@ GstPadProbeReturn choose_on_caps(GstPad* pad, GstPadProbeInfo* info, gpointer) {
   return GST_PAD_PROBE_OK;
 }
 
-GstPadProbeReturn name_colorimetry(GstPad*, GstPadProbeInfo* info, gpointer) {
-  GstEvent* event = GST_PAD_PROBE_INFO_EVENT(info);
-  if (GST_EVENT_TYPE(event) != GST_EVENT_CAPS) return GST_PAD_PROBE_OK;
-  GstCaps* caps = nullptr;
-  gst_event_parse_caps(event, &caps);
-  GstVideoInfo video;
-  if (gst_structure_has_field(gst_caps_get_structure(caps, 0), "colorimetry") ||
-      !gst_video_info_from_caps(&video, caps) || !GST_VIDEO_INFO_IS_YUV(&video))
-    return GST_PAD_PROBE_OK;
-  const GString_ name(gst_video_colorimetry_to_string(&video.colorimetry));
-  if (!name) return GST_PAD_PROBE_OK;
-  const auto named = CapsRef::adopt(gst_caps_copy(caps));
-  gst_caps_set_simple(named.get(), "colorimetry", G_TYPE_STRING, name.get(), nullptr);
-  GstEvent* renamed = gst_event_new_caps(named.get());
-  gst_event_set_seqnum(renamed, gst_event_get_seqnum(event));
-  gst_event_unref(event);
-  GST_PAD_PROBE_INFO_DATA(info) = renamed;
-  return GST_PAD_PROBE_OK;
-}
-
 bool is_made_by(GstElement* element, const gchar* factory_name) {
   const GstElementFactory* factory = gst_element_get_factory(element);
   return factory && g_strcmp0(GST_OBJECT_NAME(factory), factory_name) == 0;
@@ -85,13 +64,6 @@ void spare_encoder_memory(GstElement* encoder) {
   g_object_get(encoder, "threads", &threads, "key-int-max", &distance, nullptr);
   if (threads == 0 && distance == 1)
     g_object_set(encoder, "threads", std::min(g_get_num_processors(), kMostThreads), nullptr);
-}
-
-void keep_unnamed_colorimetry(GstElement* scale) {
-  if (!is_made_by(scale, "videoconvertscale")) return;
-  const auto sink = PadRef::adopt(gst_element_get_static_pad(scale, "sink"));
-  gst_pad_add_probe(sink.get(), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, name_colorimetry, nullptr,
-                    nullptr);
 }
 
 void pass_unturned_pictures(GstElement* flip) {

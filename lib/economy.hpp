@@ -20,11 +20,6 @@ void spare_decoder_memory(GstElement* decoder);
 // wait for those that they refer to; these refer to none.
 void spare_encoder_memory(GstElement* encoder);
 
-// GStreamer takes pictures that name no colorimetry for BT.709 when they are over 576 lines high,
-// for BT.601 else, so videoconvertscale would convert the colours of those that it takes below
-// that. Here they keep, and from here on name, what they were taken for.
-void keep_unnamed_colorimetry(GstElement* scale);
-
 // videoflip (1.22) copies every picture until it is first told to turn any.
 void pass_unturned_pictures(GstElement* flip);
 

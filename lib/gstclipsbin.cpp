@@ -228,7 +228,6 @@ void deep_element_added(GstBin* bin, GstBin* sub_bin, GstElement* child) {
     correct_demuxer_times(child);
     pass_unturned_pictures(child);
     spare_encoder_memory(child);
-    keep_unnamed_colorimetry(child);
     if (encodes_video(class_data(bin).definition->core)) spare_decoder_memory(child);
   });
   GST_BIN_CLASS(gst_clips_bin_parent_class)->deep_element_added(bin, sub_bin, child);

@@ -638,9 +638,9 @@ int Ingest::make_pictures() {
   }
   GError* raw = nullptr;
   const auto bin = ElementRef::sink(gst_parse_bin_from_description_full(
-      "clipframes name=frames select=frames ! videoconvertscale add-borders=false ! "
-      "video/x-raw,width=[2,284,2],height=[2,160,2],pixel-aspect-ratio=1/1 ! videoconvert ! "
-      "video/x-raw,format=I420 ! jpegcolor ! avenc_mjpeg pass=quant quantizer=5 flags=bitexact ! "
+      "clipframes name=frames select=frames ! videoconvert ! lanczosscale ! "
+      "video/x-raw,format=I420,width=[2,284,2],height=[2,160,2],pixel-aspect-ratio=1/1 ! "
+      "jpegcolor ! avenc_mjpeg pass=quant quantizer=5 flags=bitexact ! "
       "fakesink name=pictures signal-handoffs=true sync=false",
       FALSE, nullptr, GST_PARSE_FLAG_FATAL_ERRORS, &raw));
   const ErrorPtr error(raw);

@@ -10,6 +10,7 @@
 #include "gstframetensor.h"
 #include "gsthdrtosdr.h"
 #include "gstjpegcolor.h"
+#include "gstlanczosscale.h"
 #include "gstmp4priming.h"
 #include "gstspritesheet.h"
 
@@ -21,6 +22,8 @@ static gboolean plugin_init(GstPlugin* plugin) {
          gst_element_register(plugin, "frametensor", GST_RANK_NONE, GST_CLIPS_TYPE_FRAME_TENSOR) &&
          gst_element_register(plugin, "hdrtosdr", GST_RANK_NONE, GST_CLIPS_TYPE_HDR_TO_SDR) &&
          gst_element_register(plugin, "jpegcolor", GST_RANK_NONE, GST_CLIPS_TYPE_JPEG_COLOR) &&
+         gst_element_register(plugin, "lanczosscale", GST_RANK_NONE,
+                              GST_CLIPS_TYPE_LANCZOS_SCALE) &&
          gst_element_register(plugin, "mp4priming", GST_RANK_NONE, GST_CLIPS_TYPE_MP4_PRIMING) &&
          gst_element_register(plugin, "spritesheet", GST_RANK_NONE, GST_CLIPS_TYPE_SPRITE_SHEET);
 }
