@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -62,28 +63,56 @@ def children(pid):
         return [int(word) for word in file.read().split()]
 
 
+def wait_until(condition, what, seconds=30):
+    """Patience for a busy machine; no measure of how fast anything is."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+    return result
+
+
+def open_files(pid):
+    """What a process has open; of a file without a name its folder and a number."""
+    found = []
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    except OSError:
+        pass  # closed meanwhile, or the process has ended
+    return found
+
+
 def wait_until_reading(process, path):
     """Until a process, or one that it has started, reads a file; those that it has started."""
-    for _ in range(400):
+    def reading():
         below = children(process.pid)
-        for pid in [process.pid, *below]:
-            try:
-                files = os.listdir(f"/proc/{pid}/fd")
-                if any(os.readlink(f"/proc/{pid}/fd/{n}") == str(path) for n in files):
-                    return below
-            except OSError:
-                continue
+        if any(str(path) in open_files(pid) for pid in [process.pid, *below]):
+            return [below]
         assert process.poll() is None, f"ended with {process.returncode}"
-        time.sleep(0.025)
-    raise AssertionError(f"{path} is not read")
+        return None
+
+    return wait_until(reading, f"{path} is not read")[0]
+
+
+def wait_until_writing(pid, directory):
+    """Until a run has opened its output, with a name or without: it has begun then, and heeds signals."""
+    wait_until(lambda: any(name.startswith(f"{directory}/") for name in open_files(pid)), f"nothing is written in {directory}")
+
+
+def wait_until_heeding(process):
+    """Until gst-clips takes signals itself, which is the first thing that it does; before that they just kill it."""
+    def heeding():
+        assert process.poll() is None, f"ended with {process.returncode}"
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            blocked = next(int(line.split()[1], 16) for line in status if line.startswith("SigBlk:"))
+        return blocked >> (signal.SIGTERM - 1) & 1
+
+    wait_until(heeding, "signals are not heeded")
 
 
 def wait_until_gone(pids):
-    for _ in range(200):
-        if not any(os.path.exists(f"/proc/{pid}") for pid in pids):
-            return
-        time.sleep(0.025)
-    raise AssertionError(f"still there: {pids}")
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), f"still there: {pids}")
 
 
 def one_error(result):

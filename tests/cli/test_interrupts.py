@@ -11,7 +11,8 @@ import time
 import pytest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from runner import PROGRAM, call, environment, listing, start  # noqa: E402
+from runner import (PROGRAM, call, environment, listing, start, wait_until, wait_until_heeding,  # noqa: E402
+                    wait_until_reading, wait_until_writing)
 
 ENDLESS = ["bars", "frames=-1", "live=true"]
 
@@ -61,7 +62,7 @@ def test_a_signal_ends_the_run_within_two_seconds_and_leaves_nothing(tmp_path, r
 
 def test_without_events_an_interrupt_is_one_line(tmp_path):
     process = start("run", *ENDLESS, f"output={tmp_path}/bars.mkv", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1)
+    wait_until_writing(process.pid, tmp_path)
     process.terminate()
     out, err = process.communicate(timeout=5)
     assert (process.returncode, out, err) == (143, b"", b"gst-clips: Interrupted; no output was kept.\n")
@@ -89,7 +90,8 @@ def stuck(tmp_path):
     (tmp_path / "data").write_bytes(bytes(100000))
     process = start("run", "copy", f"input={tmp_path}/data", f"output={tmp_path}/out", "pause=60000000",
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1)
+    wait_until_reading(process, tmp_path / "data")
+    time.sleep(0.5)
     assert process.poll() is None
     return process
 
@@ -120,7 +122,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path):
 def test_a_signal_that_a_shell_ignores_stays_ignored(tmp_path):
     process = start("run", *ENDLESS, f"output={tmp_path}/bars.mkv",
                     preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-    time.sleep(0.7)
+    wait_until_heeding(process)
     process.send_signal(signal.SIGHUP)
     time.sleep(0.5)
     assert process.poll() is None
@@ -149,8 +151,7 @@ def killed_parent(tmp_path, *options):
     words = [PROGRAM, "run", *options, *ENDLESS, f"output={tmp_path}/bars.mkv"]
     parent = subprocess.Popen([sys.executable, "-c", PARENT, *words], stdout=subprocess.PIPE, env=environment())
     child = int(parent.stdout.readline())
-    time.sleep(1)
-    assert not gone(child)
+    wait_until_writing(child, tmp_path)
     parent.kill()
     parent.wait()
     parent.stdout.close()
@@ -159,10 +160,7 @@ def killed_parent(tmp_path, *options):
 
 def test_a_killed_parent_ends_the_run_and_nothing_is_left(tmp_path):
     child = killed_parent(tmp_path, "--die-with-parent")
-    end = time.monotonic() + 2
-    while not gone(child) and time.monotonic() < end:
-        time.sleep(0.02)
-    assert gone(child)
+    wait_until(lambda: gone(child), "it goes on without its parent")
     assert listing(tmp_path) == {}
 
 

@@ -17,7 +17,7 @@ from cliptest.make import x264
 from test_stills import number
 
 sys.path.insert(0, os.path.join(os.environ["CLIPS_SOURCE_ROOT"], "tests/cli"))
-from runner import PROGRAM, call, environment, start  # noqa: E402
+from runner import PROGRAM, call, environment, start, wait_until, wait_until_heeding  # noqa: E402
 
 FAST = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
 # Two scenes that nobody takes for one; the code stays readable on both.
@@ -205,10 +205,7 @@ def test_the_manifest_goes_before_anything_is_redone_and_a_failure_leaves_none(t
     ingest(source, folder, "--name=film", "master=false")
     before = files(folder)
     running = start("ingest", media("long10").path, str(folder), "--name=film", "master-preset=slower", stderr=subprocess.PIPE)
-    for _ in range(200):
-        if not (folder / "ingest.json").exists():
-            break
-        time.sleep(0.02)
+    wait_until(lambda: not (folder / "ingest.json").exists(), "the manifest stays")
     # It has begun: nothing says any more that all is there, yet the older files are whole until the end.
     assert running.poll() is None and not (folder / "ingest.json").exists()
     assert set(before) - {"ingest.json"} <= set(files(folder))
@@ -225,10 +222,7 @@ def test_the_manifest_goes_before_anything_is_redone_and_a_failure_leaves_none(t
 def test_a_second_ingest_in_the_folder_is_refused_and_hinders_nothing(tmp_path):
     folder = tmp_path / "film"
     running = start("ingest", media("long10").path, str(folder), "--name=film", *FAST, stderr=subprocess.PIPE)
-    for _ in range(200):
-        if list(tmp_path.glob("film/.clips-ingest-*/proxies")):
-            break
-        time.sleep(0.02)
+    wait_until(lambda: list(tmp_path.glob("film/.clips-ingest-*/proxies")), "it does not begin")
     second = call("ingest", media(FILM).path, str(folder), "--name=film", *FAST, timeout=60)
     assert second.status == 5 and "Another ingest is at work" in second.lines[0]
     assert running.poll() is None
@@ -241,10 +235,7 @@ def test_a_second_ingest_in_the_folder_is_refused_and_hinders_nothing(tmp_path):
 def test_what_a_killed_one_has_left_goes_with_the_next(tmp_path):
     folder = tmp_path / "film"
     running = start("ingest", media("long10").path, str(folder), "--name=film", "master-preset=slower", stderr=subprocess.PIPE)
-    for _ in range(200):
-        if list(tmp_path.glob("film/.clips-ingest-*/proxies")):
-            break
-        time.sleep(0.02)
+    wait_until(lambda: list(tmp_path.glob("film/.clips-ingest-*/proxies")), "it does not begin")
     running.kill()
     running.communicate()
     assert list(folder.glob(".clips-ingest-*")) and not (folder / "ingest.json").exists()
@@ -268,6 +259,7 @@ def test_other_sources_work(name, tmp_path):
 def test_an_interrupt_leaves_nothing(after, tmp_path):
     running = subprocess.Popen([PROGRAM, "ingest", media("long10").path, str(tmp_path / "out"), "master-preset=slower"],
                                env=environment(), stderr=subprocess.PIPE)
+    wait_until_heeding(running)
     time.sleep(after)
     running.send_signal(signal.SIGTERM)
     began = time.monotonic()

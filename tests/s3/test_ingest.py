@@ -13,7 +13,7 @@ from cliptest import Recipe, media
 from cliptest.make import x264
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "cli"))
-from runner import PROGRAM, environment  # noqa: E402
+from runner import PROGRAM, environment, wait_until_heeding  # noqa: E402
 
 FAST = ["proxy-preset=ultrafast", "master-preset=ultrafast"]
 FILM = Recipe("twoscenes", rate="25", seconds=4, width=640, height=360,
@@ -146,6 +146,7 @@ def test_an_interrupt_leaves_no_object_and_no_upload(s3, film):
     for number, after in ((signal.SIGTERM, 0.5), (signal.SIGINT, 1.5)):
         running = subprocess.Popen([PROGRAM, "ingest", media("long10").path, "s3://testbucket/films/interrupted",
                                     "master-preset=slower"], env=settings(s3), stderr=subprocess.PIPE)
+        wait_until_heeding(running)
         time.sleep(after)
         running.send_signal(number)
         running.communicate(timeout=30)
