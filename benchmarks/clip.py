@@ -249,8 +249,9 @@ class Rows:
             cache = Path(self.folder) / "indexes"
 
             def counted(command):
-                counts.update(requests=0, bytes=0)
-                return {**run(command), **counts}
+                before = counts()
+                result = run(command)
+                return result | {k: v - before[k] for k, v in counts().items()}
 
             mine = ours(url, START, STOP, "edit", self.a, "index-cache=none")
             cached = ours(url, START, STOP, "edit", self.a, f"index-cache={cache}")
@@ -282,7 +283,7 @@ class Rows:
         gateway = s3server.Gateway()
         os.environ.update({k: v for k, v in gateway.env().items() if k.startswith("AWS_")})
         gateway.boto.upload_file(str(self.source), gateway.bucket, "hour.mp4")
-        far = s3server.DelayProxy(gateway.port, DELAY_MS, MIB_PER_SECOND)
+        far = s3server.DelayProxy(gateway.port, DELAY_MS, MIB_PER_SECOND, "--line")
         counter = s3server.FaultProxy(gateway.port)
         try:
             cache = Path(self.folder) / "objects"
@@ -322,8 +323,8 @@ class Rows:
 
 @contextlib.contextmanager
 def served_from_afar(path):
-    """The file behind a server and a proxy that makes it slow; counts what really crossed the wire."""
-    counts = {"requests": 0, "bytes": 0}
+    """The file behind a server and a line; counts requests and the bytes that arrived."""
+    requests = 0
     size = path.stat().st_size
     file = os.open(path, os.O_RDONLY)
 
@@ -331,7 +332,8 @@ def served_from_afar(path):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            counts["requests"] += 1
+            nonlocal requests
+            requests += 1
             first, last = 0, size - 1
             given = self.headers.get("Range")
             if given:
@@ -347,10 +349,8 @@ def served_from_afar(path):
             at = first
             with contextlib.suppress(ConnectionError):
                 while at <= last:
-                    # With what the proxy and the sockets hold, so a few megabytes more than arrive.
                     part = os.pread(file, min(65536, last + 1 - at), at)
                     self.wfile.write(part)
-                    counts["bytes"] += len(part)
                     at += len(part)
 
         def log_message(self, *_):
@@ -358,19 +358,26 @@ def served_from_afar(path):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    port = server.server_address[1]
     with contextlib.closing(__import__("socket").socket()) as free:
         free.bind(("127.0.0.1", 0))
         listen = free.getsockname()[1]
-    proxy = subprocess.Popen([sys.executable, str(HERE.parent / "tests" / "s3" / "delayproxy.py"), str(listen),
-                              str(port), str(DELAY_MS), str(MIB_PER_SECOND)])
-    time.sleep(1)
-    try:
-        yield f"http://127.0.0.1:{listen}/hour.mp4", counts
-    finally:
-        proxy.kill()
-        proxy.wait()
-        server.shutdown()
+    with tempfile.NamedTemporaryFile() as arrived:
+        arrived.write(bytes(8))
+        arrived.flush()
+        proxy = subprocess.Popen([sys.executable, str(HERE.parent / "tests" / "s3" / "delayproxy.py"), "--line",
+                                  "--count", arrived.name, str(listen), str(server.server_address[1]), str(DELAY_MS),
+                                  str(MIB_PER_SECOND)])
+        time.sleep(1)
+
+        def counts():
+            return {"requests": requests, "bytes": int.from_bytes(Path(arrived.name).read_bytes(), "little")}
+
+        try:
+            yield f"http://127.0.0.1:{listen}/hour.mp4", counts
+        finally:
+            proxy.kill()
+            proxy.wait()
+            server.shutdown()
 
 
 def main():

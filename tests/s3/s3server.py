@@ -247,6 +247,6 @@ class FaultProxy(_Process):
 class DelayProxy(_Process):
     """See delayproxy.py."""
 
-    def __init__(self, target_port, delay_ms, mib_per_second=0):
+    def __init__(self, target_port, delay_ms, mib_per_second=0, *options):
         (self.port,) = free_ports(1)
-        super().__init__("delayproxy.py", self.port, target_port, delay_ms, mib_per_second)
+        super().__init__("delayproxy.py", *options, self.port, target_port, delay_ms, mib_per_second)
