@@ -2,10 +2,13 @@
 #include "tlstrust.hpp"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 
 #include <memory>
+#include <string>
 
 #include "common/handles.hpp"
+#include "common/thread_annotations.hpp"
 
 namespace clips {
 
@@ -17,13 +20,44 @@ struct ObjectUnref {
 template <typename T>
 using ObjectPtr = std::unique_ptr<T, ObjectUnref>;
 
+// The authorities read last: a system's take as long to read as a near server to answer.
+class Authorities {
+ public:
+  static Authorities& shared() {
+    static auto* authorities = new Authorities;  // elements may outlive main()
+    return *authorities;
+  }
+
+  ObjectPtr<GTlsDatabase> of(const char* path, GError** error) {
+    GStatBuf status{};
+    const bool there = g_stat(path, &status) == 0;
+    MutexLock lock(mutex_);
+    if (!there || !database_ || path_ != path || size_ != status.st_size ||
+        seconds_ != status.st_mtim.tv_sec || nanoseconds_ != status.st_mtim.tv_nsec) {
+      database_.reset(g_tls_file_database_new(path, error));
+      path_ = path;
+      size_ = status.st_size;
+      seconds_ = status.st_mtim.tv_sec;
+      nanoseconds_ = status.st_mtim.tv_nsec;
+    }
+    if (!database_) return {};
+    return ObjectPtr<GTlsDatabase>(G_TLS_DATABASE(g_object_ref(database_.get())));
+  }
+
+ private:
+  Mutex mutex_;
+  ObjectPtr<GTlsDatabase> database_ CLIPS_GUARDED_BY(mutex_);
+  std::string path_ CLIPS_GUARDED_BY(mutex_);
+  goffset size_ CLIPS_GUARDED_BY(mutex_) = 0;
+  gint64 seconds_ CLIPS_GUARDED_BY(mutex_) = 0, nanoseconds_ CLIPS_GUARDED_BY(mutex_) = 0;
+};
+
 // What SSL_CERT_FILE names; nothing without it.
 ObjectPtr<GTlsDatabase> named_authorities(GError** error) {
-  const gchar* path = g_getenv("SSL_CERT_FILE");
-  if (!path || !*path) return {};
+  if (!names_authorities()) return {};
   // GIO takes nothing but absolute paths.
-  const GString_ absolute(g_canonicalize_filename(path, nullptr));
-  return ObjectPtr<GTlsDatabase>(g_tls_file_database_new(absolute.get(), error));
+  const GString_ absolute(g_canonicalize_filename(g_getenv("SSL_CERT_FILE"), nullptr));
+  return Authorities::shared().of(absolute.get(), error);
 }
 
 const char* reason_of(GTlsCertificateFlags flags) {
@@ -56,6 +90,11 @@ void connection_goes_on(GSocketClient*, GSocketClientEvent event, GSocketConnect
 }
 
 }  // namespace
+
+bool names_authorities() {
+  const gchar* path = g_getenv("SSL_CERT_FILE");
+  return path && *path;
+}
 
 void trust_certificate_file(GstElement* source) {
   GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(source), "tls-database");

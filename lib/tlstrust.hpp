@@ -7,6 +7,9 @@
 
 namespace clips {
 
+// Whether the environment variable SSL_CERT_FILE names certificate authorities.
+bool names_authorities();
+
 // Has an element that reads https trust the certificate authorities of the PEM file that the
 // environment variable SSL_CERT_FILE names, instead of the system's. GIO, which does the elements'
 // TLS, does not look at it. A file that cannot be used is an error message of the element

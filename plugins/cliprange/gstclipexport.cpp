@@ -95,6 +95,7 @@ struct Private {
   Mutex mutex;  // guards settings and results; held for moments only, never while a reader works
   Settings settings CLIPS_GUARDED_BY(mutex);
   guint64 total_size CLIPS_GUARDED_BY(mutex) = 0;
+  std::unique_ptr<PluginLoading> loading CLIPS_GUARDED_BY(mutex);
   ReaderSlot reader;
   State state;
   Kept kept;  // touched while the element starts and stops
@@ -191,7 +192,6 @@ std::optional<KnownIndex> known_index(const Settings& settings) {
   const std::string key = index_key(settings.uri);
   auto known = IndexCache::shared().find(key);
   if (known || settings.index_cache == kInMemory) return known;
-  const PluginLoading loading(settings.uri);
   known = read_index_file(settings.index_cache, key);
   if (known) IndexCache::shared().store(key, *known);
   return known;
@@ -506,6 +506,10 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
   auto* self = GST_CLIPS_CLIP_EXPORT(object);
   guard(self, [&] {
     Private& p = priv(self);
+    std::unique_ptr<PluginLoading> loading;  // ends, if at all, after the lock
+    if (const gchar* uri = id == kUri ? g_value_get_string(value) : nullptr;
+        uri && !gst_uri_has_protocol(uri, "file"))
+      loading = std::make_unique<PluginLoading>(uri);
     MutexLock lock(p.mutex);
     Settings& s = p.settings;
     if (s.range.set(id, value)) return;
@@ -513,6 +517,7 @@ static void gst_clips_clip_export_set_property(GObject* object, guint id, const 
       case kUri: {
         const gchar* uri = g_value_get_string(value);
         s.uri = uri ? uri : "";
+        p.loading.swap(loading);
         break;
       }
       case kContainer:

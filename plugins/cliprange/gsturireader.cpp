@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gsturireader.hpp"
 
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 
 #include <algorithm>
@@ -87,6 +88,15 @@ std::optional<Told> told_by(GstEvent* event) {
   return told;
 }
 
+bool is_web(const std::string& uri) {
+  return gst_uri_has_protocol(uri.c_str(), "http") || gst_uri_has_protocol(uri.c_str(), "https");
+}
+
+// What souphttpsrc says of a certificate that is not trusted.
+bool is_vague(const GError& error) {
+  return g_error_matches(&error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
+}
+
 // A pad of no element, and what it hangs on, taken down in the right order.
 void take_down(const ElementRef& element, const PadRef& pad) {
   gst_element_set_state(element.get(), GST_STATE_NULL);
@@ -113,6 +123,8 @@ PluginLoading::PluginLoading(const std::string& uri)
     : thread_([uri] {
         // Whatever is wrong will be found and told when the source is opened.
         ElementRef::sink(gst_element_make_from_uri(GST_URI_SRC, uri.c_str(), nullptr, nullptr));
+        // Whatever asks for a proxy finds the libraries of it here: without them a request waits.
+        if (is_web(uri)) g_proxy_resolver_get_default();
       }) {}
 
 // The bytes of one range, as a source element pushes them.
@@ -314,7 +326,7 @@ UriReader::~UriReader() {
 tl::unexpected<Error> UriReader::source_error(const char* what) {
   if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
   failed_ = true;
-  const auto message = MessageRef::adopt(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_ERROR));
+  const auto message = first_error();
   if (!message) return fail(Fault::Read, "Could not read " + uri_ + ".", what);
   GError* raw = nullptr;
   gchar* debug = nullptr;
@@ -334,8 +346,7 @@ tl::unexpected<Error> UriReader::source_error(const char* what) {
     fault = Fault::NotAllowed;
   else if (g_error_matches(error.get(), GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SEEK))
     fault = Fault::NotSeekable;
-  const bool vague = g_error_matches(error.get(), GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED);
-  if (const std::string why = vague ? why_not_trusted(uri_.c_str()) : ""; !why.empty())
+  if (const std::string why = is_vague(*error) ? why_not_trusted(uri_.c_str()) : ""; !why.empty())
     return fail(Fault::Read, "Could not read " + uri_ +
                                  ": its server's certificate is not trusted, because " + why +
                                  ". SSL_CERT_FILE can name other authorities.");
@@ -357,12 +368,13 @@ Result<ElementRef> UriReader::make_source() {
   gst_element_set_bus(element.get(), bus_.get());
   for (const auto& context : contexts_) gst_element_set_context(element.get(), context.get());
   if (setup_) setup_(element.get());
-  trust_certificate_file(element.get());
+  if (encrypted_) trust_certificate_file(element.get());
   return element;
 }
 
 Result<bool> UriReader::open(const std::string& uri, const Setup& setup) {
   uri_ = uri;
+  encrypted_ = !gst_uri_has_protocol(uri.c_str(), "http");
   setup_ = setup;
   bus_ = BusRef::adopt(gst_bus_new());
   auto made = make_source();
@@ -428,6 +440,7 @@ Result<bool> UriReader::start_pulling(const ElementRef& element, const PadRef& p
 Result<bool> UriReader::open_known(const std::string& uri, const Setup& setup, uint64_t size,
                                    const std::string& identity) {
   uri_ = uri;
+  encrypted_ = !gst_uri_has_protocol(uri.c_str(), "http");
   setup_ = setup;
   bus_ = BusRef::adopt(gst_bus_new());
   size_ = size;
@@ -444,7 +457,36 @@ Result<bool> UriReader::open_known(const std::string& uri, const Setup& setup, u
   return start_pulling(*element, pad);
 }
 
+MessageRef UriReader::first_error() {
+  if (error_) return std::exchange(error_, {});
+  return MessageRef::adopt(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_ERROR));
+}
+
+bool UriReader::refused_certificate() {
+  error_ = first_error();
+  if (!error_) return false;
+  GError* raw = nullptr;
+  gst_message_parse_error(error_.get(), &raw, nullptr);
+  return is_vague(*ErrorPtr(raw));
+}
+
 Result<bool> UriReader::request(uint64_t offset, uint64_t end) {
+  const auto asked = ask(offset, end);
+  if (!asked || encrypted_ || !names_authorities()) return asked;
+  {
+    std::shared_ptr<Stream> first;
+    {
+      MutexLock lock(mutex_);
+      first = stream_;
+    }
+    if (!first || first->wait() || cancelled_ || !refused_certificate()) return asked;
+  }
+  // Only a server that leads to one with a certificate makes reading the authorities worthwhile.
+  encrypted_ = true;
+  return ask(offset, end);
+}
+
+Result<bool> UriReader::ask(uint64_t offset, uint64_t end) {
   {
     // The one before ends first: some servers allow few connections.
     std::shared_ptr<Stream> old;
@@ -456,9 +498,10 @@ Result<bool> UriReader::request(uint64_t offset, uint64_t end) {
     MutexLock lock(mutex_);
     stream_.reset();
   }
-  // What the finished source offers to its like.
-  while (const auto message =
-             MessageRef::adopt(gst_bus_pop_filtered(bus_.get(), GST_MESSAGE_HAVE_CONTEXT))) {
+  error_.reset();
+  // What the finished source offers to its like; what went wrong with it is over.
+  while (const auto message = MessageRef::adopt(gst_bus_pop(bus_.get()))) {
+    if (GST_MESSAGE_TYPE(message.get()) != GST_MESSAGE_HAVE_CONTEXT) continue;
     GstContext* context = nullptr;
     gst_message_parse_have_context(message.get(), &context);
     contexts_.push_back(Ref<GstContext>::adopt(context));
@@ -562,6 +605,7 @@ Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t mor
     size_t part = open ? open->reaches(at, length - filled) : 0;
     if (part == 0) {
       part = length - filled;
+      open.reset();  // while it is held, its connection serves no other request
       const auto asked = request(at, std::min(size_, offset + length + more));
       if (!asked) return tl::make_unexpected(asked.error());
       open = current();
@@ -573,7 +617,7 @@ Result<BufferRef> UriReader::stream(uint64_t offset, size_t length, uint64_t mor
   }
   if (!complete) {
     if (cancelled_) return fail(Fault::Cancelled, "Cancelled.");
-    if (gst_bus_have_pending(bus_.get())) {
+    if (error_ || gst_bus_have_pending(bus_.get())) {
       auto error = source_error("the connection ended");
       // souphttpsrc, told to read a range and given the whole, fails in one of these ways.
       const Fault fault = error.value().fault;

@@ -19,7 +19,7 @@ namespace clips::cut {
 bool is_file_identity(const std::string& identity);
 
 // Loads the plugin that reads `uri` while its owner does something else, until it is destroyed. The
-// libraries behind s3src take as long as reading the index of some hours.
+// libraries behind s3src and souphttpsrc take as long as reading the index of some hours.
 class PluginLoading {
  public:
   explicit PluginLoading(const std::string& uri);
@@ -78,13 +78,18 @@ class UriReader final : public ByteReader {
   Result<BufferRef> stream(uint64_t offset, size_t length, uint64_t more);
   // Opens the bytes [offset, end), which may reach past the end; UINT64_MAX: to the end.
   Result<bool> request(uint64_t offset, uint64_t end);
+  Result<bool> ask(uint64_t offset, uint64_t end);
+  MessageRef first_error();
+  bool refused_certificate();
 
   std::string uri_;
   Setup setup_;
   BusRef bus_;
+  bool encrypted_ = false;                 // the server's certificate is to be verified
   std::vector<Ref<GstContext>> contexts_;  // what sources share: an HTTP session, say
   uint64_t size_ = 0;
   uint64_t bytes_read_ = 0, requests_ = 0;
+  MessageRef error_;     // the first one, where it was looked at before it is told
   bool failed_ = false;  // what is open is good for nothing any more
   std::string identity_, expected_;
   Bytes small_;  // the last small block: the headers of boxes lie close together

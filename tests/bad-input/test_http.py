@@ -2,6 +2,7 @@
 """Inputs from servers that do not give them: one clear error, exit code 4, in time, nothing left behind."""
 
 import http.server
+import pathlib
 import re
 import shutil
 import socket
@@ -39,8 +40,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         way, _, name = self.path.strip("/").partition("/")
         server = self.server
-        body = (server.folder / name).read_bytes() if name else b""
         self.close_connection = True
+        if way == "moved":
+            self.send_response(302)
+            self.send_header("Location", f"{server.elsewhere}/ranges/{name}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = (server.folder / name).read_bytes() if name else b""
         try:
             if way.isdigit():
                 self.send_error(int(way))
@@ -207,6 +214,17 @@ def tls_web_server(good, authority):
     server.server_close()
 
 
+@pytest.fixture(name="moved_web")
+def web_server_that_moved(tls_web):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.elsewhere = tls_web
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
 def trusting(place, file):
     return environment(TMPDIR=str(place.temporary), SSL_CERT_FILE=str(file) if file else None)
 
@@ -227,6 +245,22 @@ def test_clips_stills_and_facts_come_over_https(place, tls_web, authority):
         result = call(*words, env=env, timeout=30)
         assert (result.status, result.stderr) == (0, ""), result
     assert len(list(place.outputs.iterdir())) == 7
+
+
+def test_a_clip_comes_from_where_http_leads_to_https(place, moved_web, authority):
+    result = call("clip", f"{moved_web}/moved/back.mp4", "--start=0.5", "--stop=1.5", f"{place.outputs}/clip.mp4",
+                  env=trusting(place, authority / "ca.pem"), timeout=30)
+    assert (result.status, result.stderr) == (0, ""), result
+    assert (place.outputs / "clip.mp4").stat().st_size > 1000
+
+
+def test_an_unknown_authority_is_refused_where_http_leads_to_it(place, moved_web):
+    system = "/etc/ssl/certs/ca-certificates.crt"
+    for file in (None, system) if pathlib.Path(system).exists() else (None,):
+        result = call("clip", f"{moved_web}/moved/back.mp4", "--start=0.5", "--stop=1.5", f"{place.outputs}/clip.mp4",
+                      env=trusting(place, file), timeout=30)
+        assert result.status == 4 and one_error(result), result
+        assert list(place.outputs.iterdir()) == []
 
 
 @pytest.mark.parametrize("definition", ["proxy", "normalize", "remux"])

@@ -607,6 +607,11 @@ class Ranges(http.server.SimpleHTTPRequestHandler):
     path_on_disk = ""
     ranges = True
     requests: list = []
+    connections: list = []
+
+    def setup(self):
+        super().setup()
+        type(self).connections.append(self.client_address)
 
     def do_GET(self):
         data = open(self.path_on_disk, "rb").read()
@@ -639,7 +644,8 @@ def server():
 
     def start(path, ranges=True):
         handler = type("Handler", (Ranges,), {"path_on_disk": path, "ranges": ranges,
-                                              "requests": []})
+                                              "requests": [], "connections": []})
+        start.connections = handler.connections
         served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=served.serve_forever, daemon=True).start()
         running.append(served)
@@ -658,6 +664,15 @@ def test_http_gives_the_same_bytes_as_a_file(server, closed, tmp_path):
     assert a.read_bytes() == b.read_bytes()
     assert all(is_bounded(r) for r in requests)
     assert len(requests) <= 3
+
+
+@pytest.mark.parametrize("authorities", ["", "/etc/ssl/certs/ca-certificates.crt"])
+def test_http_is_read_over_one_connection(server, closed, tmp_path, monkeypatch, authorities):
+    monkeypatch.setenv("SSL_CERT_FILE", authorities)
+    uri, requests = server(closed.path)
+    assert not cut(uri, tmp_path / "a.mp4", start=ns(3.5), stop=ns(6.5), mode="edit").error
+    assert len(requests) > 1
+    assert len(server.connections) == 1
 
 
 @pytest.mark.parametrize("name", ["frag", "mkv", "ts", "opusmp4"])
