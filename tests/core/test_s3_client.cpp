@@ -23,6 +23,16 @@ std::string error_xml(const std::string& code, const std::string& more = {}) {
   return "<?xml version=\"1.0\"?><Error><Code>" + code + "</Code>" + more + "</Error>";
 }
 
+// Calls `attempt`, which returns how long something took, until it keeps the limit: a busy machine
+// may hold up any attempt, a wait for the network holds up every one.
+template <typename Attempt>
+void expect_quickest_within(Clock::duration limit, const Attempt& attempt) {
+  Clock::duration took{};
+  for (int i = 0; i < 5; ++i)
+    if ((took = attempt()) < limit) return;
+  ADD_FAILURE() << "took " << std::chrono::duration<double>(took).count() << " s the fifth time";
+}
+
 const ObjectName kObject{"bucket", "key", {}};
 
 class S3Client : public ::testing::Test {
@@ -184,33 +194,41 @@ TEST_F(S3Client, stalled_transfer_is_given_up_and_tried_again) {
 
 TEST_F(S3Client, cancel_ends_a_stalled_call_at_once) {
   serve([](const Request&) { return Reply{.silent = true}; });
-  std::promise<Result<Stored>> promise;
-  auto future = promise.get_future();
-  const CallId call = client->put_object(kObject, {}, Body::of("x"), [&](Result<Stored> result) {
-    promise.set_value(std::move(result));
+  expect_quickest_within(100ms, [&] {
+    std::promise<Result<Stored>> promise;
+    auto future = promise.get_future();
+    const auto before = server->requests().size();
+    const CallId call = client->put_object(kObject, {}, Body::of("x"), [&](Result<Stored> result) {
+      promise.set_value(std::move(result));
+    });
+    while (server->requests().size() == before) std::this_thread::sleep_for(1ms);
+    const auto begin = Clock::now();
+    client->cancel(call);
+    const auto result = future.get();
+    const auto took = Clock::now() - begin;
+    EXPECT_TRUE(!result && result.error().kind == ErrorKind::cancelled);
+    return took;
   });
-  while (server->requests().empty()) std::this_thread::sleep_for(1ms);
-  const auto begin = Clock::now();
-  client->cancel(call);
-  const auto result = future.get();
-  EXPECT_LT(Clock::now() - begin, 100ms);
-  ASSERT_FALSE(result);
-  EXPECT_EQ(result.error().kind, ErrorKind::cancelled);
 }
 
 TEST_F(S3Client, its_end_cancels_everything_at_once_and_calls_every_completion) {
   serve([](const Request&) { return Reply{.silent = true}; });
-  std::atomic<int> cancelled = 0;
-  for (int i = 0; i < 20; ++i) {
-    client->put_object(kObject, {}, Body::of("x"), [&](Result<Stored> result) {
-      if (!result && result.error().kind == ErrorKind::cancelled) ++cancelled;
-    });
-  }
-  while (server->requests().empty()) std::this_thread::sleep_for(1ms);
-  const auto begin = Clock::now();
-  client.reset();
-  EXPECT_LT(Clock::now() - begin, 100ms);
-  EXPECT_EQ(cancelled, 20);
+  expect_quickest_within(100ms, [&] {
+    if (!client) client = std::move(*Client::create(config));
+    std::atomic<int> cancelled = 0;
+    const auto before = server->requests().size();
+    for (int i = 0; i < 20; ++i) {
+      client->put_object(kObject, {}, Body::of("x"), [&](Result<Stored> result) {
+        if (!result && result.error().kind == ErrorKind::cancelled) ++cancelled;
+      });
+    }
+    while (server->requests().size() == before) std::this_thread::sleep_for(1ms);
+    const auto begin = Clock::now();
+    client.reset();
+    const auto took = Clock::now() - begin;
+    EXPECT_EQ(cancelled, 20);
+    return took;
+  });
 }
 
 TEST_F(S3Client, cancel_all_spares_calls_made_later) {
@@ -761,42 +779,50 @@ TEST_F(ObjectReader, failure_ends_the_read_that_needs_the_bytes_and_no_other) {
 
 TEST_F(ObjectReader, flush_ends_a_stalled_read_at_once_and_reading_goes_on_after_it) {
   serve_object(8 << 20);
-  Reader reader(*client, kObject, 4 << 20);
-  expect_read(reader, 0, 1000);
-  stalled = true;
-  auto waiting = std::async(std::launch::async, [&] {
-    std::vector<std::byte> out(1000);
-    return reader.read(4 << 20, out);
+  expect_quickest_within(100ms, [&] {
+    Reader reader(*client, kObject, 4 << 20);
+    expect_read(reader, 0, 1000);
+    stalled = true;
+    const auto before = server->requests().size();
+    auto waiting = std::async(std::launch::async, [&] {
+      std::vector<std::byte> out(1000);
+      return reader.read(4 << 20, out);
+    });
+    while (server->requests().size() == before) std::this_thread::sleep_for(1ms);
+    const auto begin = Clock::now();
+    reader.set_flushing(true);
+    const auto got = waiting.get();
+    const auto took = Clock::now() - begin;
+    EXPECT_TRUE(!got && got.error().kind == ErrorKind::cancelled);
+    reader.set_flushing(false);
+    stalled = false;
+    expect_read(reader, 0, 1000);
+    expect_read(reader, 2 << 20, 1000);
+    return took;
   });
-  while (server->requests().size() < 2) std::this_thread::sleep_for(1ms);
-  const auto begin = Clock::now();
-  reader.set_flushing(true);
-  const auto got = waiting.get();
-  EXPECT_LT(Clock::now() - begin, 100ms);
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().kind, ErrorKind::cancelled);
-  reader.set_flushing(false);
-  stalled = false;
-  expect_read(reader, 0, 1000);
-  expect_read(reader, 2 << 20, 1000);
 }
 
 TEST_F(ObjectReader, its_end_does_not_wait_for_the_network) {
   serve_object(8 << 20);
-  auto reader = std::make_unique<Reader>(*client, kObject, 4 << 20);
-  expect_read(*reader, 0, 1000);
-  stalled = true;
-  auto waiting = std::async(std::launch::async, [&] {
-    std::vector<std::byte> out(1000);
-    return reader->read(4 << 20, out);
+  expect_quickest_within(100ms, [&] {
+    if (!client) client = std::move(*Client::create(config));
+    auto reader = std::make_unique<Reader>(*client, kObject, 4 << 20);
+    stalled = false;
+    expect_read(*reader, 0, 1000);
+    stalled = true;
+    const auto before = server->requests().size();
+    auto waiting = std::async(std::launch::async, [&] {
+      std::vector<std::byte> out(1000);
+      return reader->read(4 << 20, out);
+    });
+    while (server->requests().size() == before) std::this_thread::sleep_for(1ms);
+    reader->set_flushing(true);
+    waiting.get();
+    const auto begin = Clock::now();
+    reader.reset();
+    client.reset();
+    return Clock::now() - begin;
   });
-  while (server->requests().size() < 2) std::this_thread::sleep_for(1ms);
-  reader->set_flushing(true);
-  waiting.get();
-  const auto begin = Clock::now();
-  reader.reset();
-  client.reset();
-  EXPECT_LT(Clock::now() - begin, 100ms);
 }
 
 }  // namespace
