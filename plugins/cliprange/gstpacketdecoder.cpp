@@ -49,6 +49,19 @@ void set_fraction(GstCaps* caps, const char* field, int64_t numerator, int64_t d
                       static_cast<int>(denominator), nullptr);
 }
 
+// Debian 13; Debian 12 has 1.22.
+bool is_gstreamer_126() {
+  guint major = 0, minor = 0, micro = 0, nano = 0;
+  gst_version(&major, &minor, &micro, &nano);
+  return major > 1 || minor >= 24;
+}
+
+// 1.26 gives the pictures that FFmpeg makes up behind an open key frame to the frame that asked for
+// them, and then throws away as ghosts the frames that other threads have not begun.
+const char* hevc_decoder() {
+  return is_gstreamer_126() ? "avdec_h265 thread-type=slice" : "avdec_h265";
+}
+
 }  // namespace
 
 std::string code_name(uint32_t code) {
@@ -68,9 +81,7 @@ bool can_decode(uint32_t codec) {
 Result<uint64_t> decoding_start(MediaSource& reader, const Track& video, uint64_t key,
                                 int64_t from) {
   if (!is_avc(video.codec)) return key;
-  guint major = 0, minor = 0, micro = 0, nano = 0;
-  gst_version(&major, &minor, &micro, &nano);
-  const bool only_idr = major > 1 || minor >= 24;
+  const bool only_idr = is_gstreamer_126();
   const uint32_t description = video.samples.at(key).description;
   const auto format = nal_format(video.codec, video.descriptions[description - 1]);
   if (!format) return key;
@@ -134,7 +145,7 @@ Result<std::unique_ptr<PacketDecoder>> PacketDecoder::make(MediaSource& reader, 
     if (!format)
       return fail(Fault::Damaged, "The source's description of the video is unreadable.");
     const bool hevc = format->codec == NalCodec::Hevc;
-    launch = hevc ? "avdec_h265" : "avdec_h264";
+    launch = hevc ? hevc_decoder() : "avdec_h264";
     caps = CapsRef::adopt(gst_caps_new_simple(hevc ? "video/x-h265" : "video/x-h264",
                                               "stream-format", G_TYPE_STRING, hevc ? "hvc1" : "avc",
                                               "alignment", G_TYPE_STRING, "au", nullptr));

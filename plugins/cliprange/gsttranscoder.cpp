@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include "gsttranscoder.hpp"
 
+#include <string_view>
+
 #include "gstpacketdecoder.hpp"
 
 namespace clips::cut {
@@ -46,6 +48,20 @@ void set_quantizer(GstElement* encoder, int quality) {
     gst_util_set_object_arg(G_OBJECT(encoder), least, value.c_str());
     gst_util_set_object_arg(G_OBJECT(encoder), most, value.c_str());
   }
+}
+
+std::string hexadecimal(const ParameterSets& sets) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const auto* list : {&sets.vps, &sets.sps, &sets.pps})
+    for (const Bytes& unit : *list) {
+      if (!text.empty()) text += ' ';
+      for (const auto byte : unit) {
+        text += kDigits[byte >> 4];
+        text += kDigits[byte & 15];
+      }
+    }
+  return text;
 }
 
 }  // namespace
@@ -169,7 +185,8 @@ Result<bool> GstTranscoder::take_config(GstCaps* caps) {
   }
   // The head and the tail are different runs of the encoder, under the same ids.
   if (mine_ && !(my_sets_ == *sets))
-    return fail(Fault::Codec, "The encoder changed its parameters between the ends of the clip.");
+    return fail(Fault::Codec, "The encoder changed its parameters between the ends of the clip.",
+                hexadecimal(my_sets_) + " is now " + hexadecimal(*sets));
   my_sets_ = std::move(*sets);
   mine_ = std::move(format);
   return true;
