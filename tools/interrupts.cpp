@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <thread>
@@ -43,8 +44,16 @@ gboolean call_listener(gpointer) {
   return G_SOURCE_REMOVE;
 }
 
+// Without a time it waits for ever. A process that was stopped and goes on waits anew.
+int next_signal(const sigset_t& signals, const timespec* time) {
+  int signal = 0;
+  do signal = time ? sigtimedwait(&signals, nullptr, time) : sigwaitinfo(&signals, nullptr);
+  while (signal < 0 && errno == EINTR);
+  return signal;
+}
+
 void wait_for_signals(sigset_t signals) {
-  const int first = sigwaitinfo(&signals, nullptr);
+  const int first = next_signal(signals, nullptr);
   if (first < 0) return;
   shared().received = first;
   bool listening = false;
@@ -55,7 +64,7 @@ void wait_for_signals(sigset_t signals) {
   if (!listening) _exit(128 + first);
   // Not g_main_context_invoke(): between two iterations it would call from this thread.
   g_idle_add_full(G_PRIORITY_HIGH, call_listener, nullptr, nullptr);
-  const int second = sigtimedwait(&signals, nullptr, &patience);
+  const int second = next_signal(signals, &patience);
   _exit(128 + (second > 0 ? second : first));
 }
 

@@ -136,6 +136,19 @@ def test_a_signal_that_a_shell_ignores_stays_ignored(tmp_path):
     assert process.wait(5) == 143
 
 
+def test_a_run_that_was_suspended_and_resumed_still_heeds_signals(tmp_path):
+    process = start("run", *ENDLESS, f"output={tmp_path}/bars.mkv", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until_writing(process.pid, tmp_path)
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+    process.send_signal(signal.SIGCONT)
+    time.sleep(0.2)
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (143, b"gst-clips: Interrupted; no output was kept.\n")
+    assert listing(tmp_path) == {}
+
+
 # The parent says its child's number and is then killed; the file says whether the child has ended.
 PARENT = """
 import subprocess, sys, time
